@@ -1,0 +1,72 @@
+"""How everything here talks to a model: one request, one reply, one protocol.
+
+A `ChatModel` is anything that answers a chat: the policy, a simulated user, a judge; a vLLM server on the wire, a
+hosted model, or the pocket world's rules. Callers see only this protocol, so a run never knows which of them it
+uses. A reply that came back empty is still a reply, with its `finish_reason`; a call that could not be made raises
+`ProviderError`.
+
+`clean` is the one boundary where model text enters: what Postgres or a terminal can't take is mended there, once.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+
+# Postgres refuses NUL; C0/C1 controls (but tab and newline) could drive a reader's terminal; lone surrogates
+# are not UTF-8.
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Return model text with NUL, control characters and lone surrogates replaced by U+FFFD."""
+    return _UNFIT.sub("\ufffd", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a reply is drawn. Temperature 0 is greedy; the same seed gives the same draw where a model allows."""
+
+    temperature: float
+    max_tokens: int
+    seed: int
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat to be continued by `model` (a serving name: a base, or a published policy)."""
+
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """What came back. `token_ids` and counts are None where a provider does not tell; so is an unknown price."""
+
+    text: str
+    finish_reason: str
+    latency_s: float
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    token_ids: tuple[int, ...] | None = None
+    cost_usd: float | None = None
+
+
+class ChatModel(Protocol):
+    """Something that answers chats, many at a time."""
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        """Answer one chat. Raises `ProviderError` if no answer could be had."""
+        ...
