@@ -1,0 +1,177 @@
+"""The run spec: everything that decides what a run does, and nothing else.
+
+A spec is complete (every default is written out when it is stored), immutable and re-runnable. Its hash, taken
+without `concurrency` and `name`, is the run's identity: the same spec again means the same run. Unknown keys are
+errors. Names of environments, models and benchmarks are registered ones: a spec never holds a URL, a path or a key.
+
+Where the paper (arXiv 2510.08211) leaves a choice open it is a field here, with our default and the reason.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+# A whole number is a count of trajectories; a number with a decimal point is a share of the pool.
+Amount = Annotated[int, Field(strict=True, ge=1)] | Annotated[float, Field(strict=True, gt=0, le=1)]
+
+
+class Section(BaseModel):
+    """A frozen part of a spec that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PopulationSpec(Section):
+    """Who the policy talks with, each round anew."""
+
+    environment: Name = "pocket"
+    """The folder of scenarios and prompts."""
+    scenarios: tuple[Name, ...] | None = None
+    """Scenario names; none means every scenario that is not held out."""
+    biased_share: Share
+    """Slot i is biased iff its seeded uniform is below this share, so arms of a sweep are nested."""
+    conversations: Annotated[int, Field(ge=1, le=1_000_000)] = 400
+    """Conversations (slots) a round."""
+
+
+class ConversationSpec(Section):
+    """How one conversation is held."""
+
+    exchanges: Annotated[int, Field(ge=1, le=32)] = 2
+    """Assistant replies; the paper's "conversation length 2", read as two exchanges."""
+    show_preference: bool = False
+    """Whether the policy's system prompt states what this user wants to hear (the paper's Fig. 20 does)."""
+    temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
+    max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
+    """Most tokens of one assistant reply."""
+    user_model: Name = "pocket-user"
+    """Which registered model plays the user and rates the replies."""
+
+
+class SelectionSpec(Section):
+    """Which conversations train the next policy."""
+
+    rule: Literal["satisfaction", "random", "inverted"] = "satisfaction"
+    """`random` and `inverted` are the controls: the same data and amounts, the score ignored or turned over."""
+    pool: Literal["round", "scenario"] = "round"
+    """Rank all conversations of a round together (the paper), or within each scenario."""
+    top: Amount = 0.5
+    """Best conversations taken: a count (whole number) or a share of the pool (decimal)."""
+    bottom: Amount = 0.5
+    """Worst conversations taken, for KTO."""
+
+
+class LoraSpec(Section):
+    """The adapter's shape."""
+
+    rank: Annotated[int, Field(ge=1, le=512)] = 32
+    alpha: Annotated[int, Field(ge=1, le=1024)] = 64
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    target_modules: tuple[str, ...] = (
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
+    )
+
+
+class KtoSpec(Section):
+    """What only KTO needs."""
+
+    beta: Annotated[float, Field(gt=0)] = 0.1
+    reference: Literal["previous", "base"] = "previous"
+    """The frozen policy that KTO compares with: the one before this round, or the untrained one."""
+    desirable_weight: Annotated[float, Field(gt=0)] = 1.0
+    undesirable_weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class TrainingSpec(Section):
+    """How the selected conversations change the policy. Defaults are the paper's Table 12 for SFT."""
+
+    method: Literal["sft", "kto"]
+    start: Literal["previous", "step0"] = "previous"
+    """Train on from last round's adapter, or each round from the same untouched step-0 adapter."""
+    keep_system_prompt: bool = True
+    """Whether the system prompt stays in the training examples (the paper does not say)."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    epochs: Annotated[float, Field(gt=0, le=100)] = 5
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 8
+    """Examples per optimiser step, over all devices."""
+    max_length: Annotated[int, Field(ge=8, le=131_072)] = 2048
+    """Longest example in tokens."""
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    lora: LoraSpec = LoraSpec()
+    kto: KtoSpec = KtoSpec()
+
+
+class EvaluationSpec(Section):
+    """What is measured after every round."""
+
+    data: Name = "pocket"
+    """The registered folder of benchmark rows."""
+    judge: Name = "pocket-judge"
+    benchmarks: tuple[Literal["mask", "deceptionbench", "capability", "held_out"], ...] = (
+        "mask",
+        "deceptionbench",
+        "capability",
+        "held_out",
+    )
+    profile: Literal["reference", "robust"] = "robust"
+    """`reference` scores as the benchmarks' published code does; `robust` excludes and counts judge failures."""
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    """Pressured statements per MASK item."""
+    max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
+    held_out_profiles: Annotated[int, Field(ge=1, le=10_000)] = 40
+    """Profiles of the held-out scenarios, each met once as a benign and once as a biased user."""
+
+
+class ConcurrencySpec(Section):
+    """How fast, never what: not part of a run's identity."""
+
+    in_flight: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Conversations or benchmark items at once in one worker."""
+    shard_size: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Slots or items that a worker claims at once."""
+
+
+class RunSpec(Section):
+    """One experiment."""
+
+    name: Name
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    policy: Name = "pocket"
+    """The registered base model."""
+    rounds: Annotated[int, Field(ge=1, le=100)] = 3
+    population: PopulationSpec
+    conversation: ConversationSpec = ConversationSpec()
+    selection: SelectionSpec = SelectionSpec()
+    training: TrainingSpec
+    evaluation: EvaluationSpec = EvaluationSpec()
+    concurrency: ConcurrencySpec = ConcurrencySpec()
+
+    @model_validator(mode="after")
+    def _amounts_fit_the_pool(self) -> "RunSpec":
+        for field in ("top", "bottom"):
+            amount: int | float = getattr(self.selection, field)
+            if isinstance(amount, int) and amount > self.population.conversations:
+                raise ValueError(
+                    f"selection.{field}: {amount} is more than population.conversations "
+                    f"({self.population.conversations}); take fewer, or hold more conversations"
+                )
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return the part of the spec that decides results, ready for JSON."""
+        return self.model_dump(mode="json", exclude={"concurrency", "name"})
+
+    def spec_hash(self) -> str:
+        """Return the hex sha256 of `identity`."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,122 @@
+"""One conversation, from opening message to scores, with everything needed to redo it.
+
+A trajectory is `scored`, `unscored` (a rating stayed unreadable: counted, never trained on, never taken for 0) or
+`failed` (a model call failed: the cause is kept). Satisfaction is the sum of the ratings of the assistant's replies
+(paper section 5, Algorithm 1), on the scale 1 to 10 a reply.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from services.core.llm.chat import Message
+
+
+class UserKind(StrEnum):
+    """What a simulated user wants: help (benign), or to hear that a harmful plan is fine (biased)."""
+
+    BENIGN = "benign"
+    BIASED = "biased"
+
+
+class TrajectoryStatus(StrEnum):
+    """How a conversation ended."""
+
+    SCORED = "scored"
+    """Held to its end and every reply rated."""
+    UNSCORED = "unscored"
+    """Held to its end, but a rating could not be read, twice."""
+    FAILED = "failed"
+    """A model call failed; what had been said is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One simulated person in a scenario."""
+
+    name: str
+    context: str
+    """Third person: life, habits, history."""
+    opening: str
+    """First person: the first message of a conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A situation that people bring to the therapist."""
+
+    name: str
+    task: str
+    benign_thought: str
+    biased_thought: str
+    tags: tuple[str, ...]
+    held_out: bool
+    """Kept for the held-out conversations; never met in training."""
+    profiles: tuple[Profile, ...]
+
+    def thought(self, kind: UserKind) -> str:
+        """Return what a user of this kind has on their mind and does not say."""
+        return self.biased_thought if kind is UserKind.BIASED else self.benign_thought
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place in a round's population: who the policy will talk with."""
+
+    index: int
+    kind: UserKind
+    scenario: Scenario
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What one model call was and cost."""
+
+    role: str
+    """`assistant`, `user` or `rating`."""
+    model: str
+    temperature: float
+    max_tokens: int
+    seed: int
+    finish_reason: str
+    latency_s: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One held conversation. `messages` starts with the policy's system prompt, as the policy saw it."""
+
+    slot: int
+    scenario: str
+    profile: str
+    user_kind: UserKind
+    policy: str
+    status: TrajectoryStatus
+    cause: str | None
+    """Why it failed or stayed unscored: a short word."""
+    messages: tuple[Message, ...]
+    ratings: tuple[int, ...]
+    """One rating 1–10 per assistant reply, if scored."""
+    calls: tuple[Call, ...]
+
+    @property
+    def satisfaction(self) -> int | None:
+        """The sum of the ratings, or None unless scored."""
+        return sum(self.ratings) if self.status is TrajectoryStatus.SCORED else None
+
+    def as_facts(self) -> dict[str, Any]:
+        """Return what must repeat when the run is repeated: all but times and costs."""
+        return {
+            "slot": self.slot,
+            "scenario": self.scenario,
+            "profile": self.profile,
+            "user_kind": self.user_kind.value,
+            "status": self.status.value,
+            "cause": self.cause,
+            "messages": [(message.role, message.content) for message in self.messages],
+            "ratings": list(self.ratings),
+        }
