@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from services.core.llm.chat import Message
+from services.core.domain.chat import Message
 
 
 class Elicitation(StrEnum):

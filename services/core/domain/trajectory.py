@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from services.core.llm.chat import Message
+from services.core.domain.chat import Message
 
 
 class UserKind(StrEnum):

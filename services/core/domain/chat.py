@@ -1,16 +1,13 @@
-"""How everything here talks to a model: one request, one reply, one protocol.
+"""A chat as data: messages, a request to continue them, the reply.
 
-A `ChatModel` is anything that answers a chat: the policy, a simulated user, a judge; a vLLM server on the wire, a
-hosted model, or the pocket world's rules. Callers see only this protocol, so a run never knows which of them it
-uses. A reply that came back empty is still a reply, with its `finish_reason`; a call that could not be made raises
-`ProviderError`.
+A reply that came back empty is still a reply, with its `finish_reason`.
 
 `clean` is the one boundary where model text enters: what Postgres or a terminal can't take is mended there, once.
 """
 
 import re
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
 
@@ -62,11 +59,3 @@ class ChatReply:
     completion_tokens: int | None = None
     token_ids: tuple[int, ...] | None = None
     cost_usd: float | None = None
-
-
-class ChatModel(Protocol):
-    """Something that answers chats, many at a time."""
-
-    async def chat(self, request: ChatRequest) -> ChatReply:
-        """Answer one chat. Raises `ProviderError` if no answer could be had."""
-        ...
