@@ -1,0 +1,221 @@
+"""The phase machine's SQL: owe, claim, renew, give back, fail, finish.
+
+A claim is a fencing token: (shard, attempt). Every write of a worker's facts goes through `fence`, which locks the
+shard's row and refuses a claim that another attempt has superseded (`StaleClaim`). So a worker that was thought
+dead, and is not, can change nothing.
+
+The clock is the database's (`now()`), so workers on several machines need not agree on the time.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, case, exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from services.core.db.tables import Phase, Run
+from services.core.domain.errors import StaleClaim
+from services.core.domain.phases import Owed, PhaseName, RunStatus, ShardStatus, shard_ranges
+
+MAX_FAILURES = 3
+_LEFT = (ShardStatus.OWED, ShardStatus.RUNNING, ShardStatus.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A shard in a worker's hands."""
+
+    phase_id: int
+    attempt: int
+    run_id: str
+    round: int
+    name: PhaseName
+    shard: int
+    first_unit: int
+    last_unit: int
+
+
+def owe(session: Session, run_id: str, owed: Owed, work_key: str | None = None) -> None:
+    """Write a phase's shards as owed; shards that exist already are left alone."""
+    ranges = shard_ranges(owed.units, owed.shard_size)
+    rows = [
+        {
+            "run_id": run_id,
+            "round": owed.round,
+            "name": owed.name,
+            "shard": shard,
+            "first_unit": first,
+            "last_unit": last,
+            "units_total": last - first,
+            "work_key": f"{work_key}/{first}-{last}" if work_key else None,
+        }
+        for shard, (first, last) in enumerate(ranges)
+    ]
+    session.execute(insert(Phase).values(rows).on_conflict_do_nothing())
+
+
+def claim_next(session: Session, names: Collection[PhaseName], worker: str, lease_s: float) -> Claim | None:
+    """Claim the oldest shard that is due, or return None.
+
+    A shard whose work key is being worked under another run waits: when that one is done, its facts are there.
+    """
+    twin = aliased(Phase)
+    taken = exists().where(twin.work_key == Phase.work_key, twin.status == ShardStatus.RUNNING)
+    due = (
+        select(Phase.id)
+        .join(Run, Run.id == Phase.run_id)
+        .where(Phase.status == ShardStatus.OWED, Phase.name.in_(names), Run.status == RunStatus.RUNNING)
+        .where(or_(Phase.work_key.is_(None), ~taken))
+        .order_by(Phase.id)
+        .limit(1)
+        .with_for_update(of=Phase, skip_locked=True)
+        .scalar_subquery()
+    )
+    claimed = session.execute(
+        update(Phase)
+        .where(Phase.id == due)
+        .values(
+            status=ShardStatus.RUNNING,
+            attempt=Phase.attempt + 1,
+            worker=worker,
+            lease_until=_lease_end(lease_s),
+            started_at=func.coalesce(Phase.started_at, func.now()),
+            error=None,
+        )
+        .returning(Phase)
+    ).scalar_one_or_none()
+    if claimed is None:
+        return None
+    return Claim(
+        claimed.id,
+        claimed.attempt,
+        claimed.run_id,
+        claimed.round,
+        PhaseName(claimed.name),
+        claimed.shard,
+        claimed.first_unit,
+        claimed.last_unit,
+    )
+
+
+def renew(session: Session, claim: Claim, lease_s: float) -> bool:
+    """Extend the lease; False if the claim is stale."""
+    return _change(session, claim, lease_until=_lease_end(lease_s))
+
+
+def fence(session: Session, claim: Claim) -> None:
+    """Lock the shard's row for this transaction. Raises `StaleClaim` if the claim is not current."""
+    current = session.execute(select(Phase.id).where(_is_current(claim)).with_for_update()).scalar_one_or_none()
+    if current is None:
+        raise StaleClaim(f"{claim.name} of round {claim.round} of run {claim.run_id} is in other hands")
+
+
+def progress(session: Session, claim: Claim, units_done: int, units_total: int | None = None) -> None:
+    """Record how far the shard is; a stale claim changes nothing."""
+    values = {"units_done": units_done} | ({} if units_total is None else {"units_total": units_total})
+    _change(session, claim, **values)
+
+
+def hand_back(session: Session, claim: Claim) -> None:
+    """Owe the shard again, at no fault of its own (a worker that stops)."""
+    _change(session, claim, status=ShardStatus.OWED, lease_until=None, worker=None)
+
+
+def fail(session: Session, claim: Claim, error: str) -> None:
+    """Count a failure: owed again, or given up (and the run with it) after the third."""
+    if not _change(session, claim, **_failure(error)):
+        return
+    _fail_runs(session)
+
+
+def reap(session: Session) -> int:
+    """Owe again the shards whose lease ran out; return how many there were."""
+    dead = session.execute(
+        update(Phase)
+        .where(Phase.status == ShardStatus.RUNNING, Phase.lease_until < func.now())
+        .values(**_failure("the worker fell silent (killed?)"))
+        .returning(Phase.id)
+    ).all()
+    if dead:
+        _fail_runs(session)
+    return len(dead)
+
+
+def finish(session: Session, claim: Claim) -> bool:
+    """Mark the shard done; True if it was the phase's last, so that the caller owes what is next.
+
+    The run's row is locked first: two last shards finishing together are told apart by it.
+    """
+    session.execute(select(Run.id).where(Run.id == claim.run_id).with_for_update())
+    fence(session, claim)
+    _change(
+        session,
+        claim,
+        status=ShardStatus.DONE,
+        lease_until=None,
+        finished_at=func.now(),
+        units_done=Phase.units_total,
+    )
+    left = select(func.count()).where(
+        Phase.run_id == claim.run_id,
+        Phase.round == claim.round,
+        Phase.name == claim.name,
+        Phase.status.in_(_LEFT),
+    )
+    return session.execute(left).scalar_one() == 0
+
+
+def owe_failed_again(session: Session, run_id: str) -> int:
+    """Owe a run's given-up shards again with a clean count; return how many."""
+    changed = session.execute(
+        update(Phase)
+        .where(Phase.run_id == run_id, Phase.status == ShardStatus.FAILED)
+        .values(status=ShardStatus.OWED, failures=0)
+        .returning(Phase.id)
+    ).all()
+    return len(changed)
+
+
+def of_runs(session: Session, run_ids: Sequence[str]) -> Sequence[Phase]:
+    """Return all shards of some runs, in order."""
+    query = select(Phase).where(Phase.run_id.in_(run_ids)).order_by(Phase.run_id, Phase.round, Phase.id)
+    return session.execute(query).scalars().all()
+
+
+def _is_current(claim: Claim):  # noqa: ANN202  # a SQLAlchemy clause
+    return and_(
+        Phase.id == claim.phase_id, Phase.attempt == claim.attempt, Phase.status == ShardStatus.RUNNING
+    )
+
+
+def _change(session: Session, claim: Claim, **values: object) -> bool:
+    changed = session.execute(update(Phase).where(_is_current(claim)).values(**values).returning(Phase.id))
+    return changed.scalar_one_or_none() is not None
+
+
+def _failure(error: str) -> dict[str, object]:
+    given_up = Phase.failures + 1 >= MAX_FAILURES
+    return {
+        "failures": Phase.failures + 1,
+        "status": case((given_up, ShardStatus.FAILED.value), else_=ShardStatus.OWED.value),
+        "lease_until": None,
+        "worker": None,
+        "error": error,
+    }
+
+
+def _fail_runs(session: Session) -> None:
+    session.execute(
+        update(Run)
+        .where(Run.status == RunStatus.RUNNING, Run.id == Phase.run_id, Phase.status == ShardStatus.FAILED)
+        .values(
+            status=RunStatus.FAILED,
+            error=func.concat(Phase.name, " of round ", Phase.round, ": ", Phase.error),
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _lease_end(lease_s: float):  # noqa: ANN202  # a SQLAlchemy expression
+    return func.now() + text(f"interval '{lease_s:f} seconds'")

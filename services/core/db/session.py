@@ -1,0 +1,47 @@
+"""Connections: one engine a process, one transaction a unit of work.
+
+Code that works in the database takes a `Session` inside a transaction that its caller opened; repositories never
+commit. Timeouts are explicit, so that a stuck statement is an error and not a hang.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from services.core.domain.errors import DatabaseError
+
+_OPTIONS = "-c timezone=UTC -c jit=off -c lock_timeout=30s -c statement_timeout=300s"
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine for a `postgresql://` URL, through psycopg 3."""
+    url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+    return create_engine(
+        url,
+        pool_size=4,
+        max_overflow=4,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "options": _OPTIONS},
+    )
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """Open one transaction; it commits on leaving and rolls back on an exception.
+
+    Raises `DatabaseError` if Postgres can't be reached.
+    """
+    with Session(engine, expire_on_commit=False) as session:
+        try:
+            session.connection()
+        except OperationalError as error:
+            raise DatabaseError(f"Postgres can't be reached: {str(error.orig).strip()}") from error
+        try:
+            yield session
+        except BaseException:
+            session.rollback()
+            raise
+        session.commit()

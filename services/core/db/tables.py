@@ -1,0 +1,263 @@
+"""The schema: what the database promises, as tables.
+
+Postgres is the truth of every run. The promises are constraints, so that no program can break them: a conversation,
+a selection, an adapter and a verdict each have a natural key that can exist once; statuses are from closed sets; a
+shard is running exactly while it has a lease. Rows below a run go with it when it is deleted.
+
+JSONB holds what is read whole (specs, transcripts, verdict details). Nothing here needs more than PostgreSQL 15,
+and no extension.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import BigInteger, Float, Integer, Text
+
+NAMES = {
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "pk": "%(table_name)s_pkey",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        int: Integer,
+        float: Float,
+        datetime: TIMESTAMP(timezone=True),
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class Run(Base):
+    """One experiment: its immutable spec and its state."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        UniqueConstraint("spec_hash", "repetition"),
+        _one_of("status", "running", "succeeded", "failed"),
+        CheckConstraint("repetition >= 1", name="repetition"),
+        CheckConstraint("(status = 'succeeded') = (finished_at IS NOT NULL)", name="finished"),
+    )
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    spec: Mapped[dict[str, Any]]
+    fingerprints: Mapped[dict[str, Any]]
+    """sha256 of everything that the spec names: base weights, scenarios, benchmark rows."""
+    spec_hash: Mapped[str]
+    """Identity: the spec without name and concurrency, and the fingerprints."""
+    repetition: Mapped[int]
+    """1, or more for `--new`."""
+    status: Mapped[str]
+    evaluation_items: Mapped[int]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+
+
+class Sweep(Base):
+    """Runs that differ in chosen spec fields, launched together."""
+
+    __tablename__ = "sweeps"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SweepArm(Base):
+    """One run of a sweep, with the field values that set it apart."""
+
+    __tablename__ = "sweep_arms"
+    __table_args__ = (UniqueConstraint("sweep_id", "run_id"),)
+    sweep_id: Mapped[str] = mapped_column(ForeignKey("sweeps.id", ondelete="CASCADE"), primary_key=True)
+    arm: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    labels: Mapped[dict[str, Any]]
+
+
+class Phase(Base):
+    """One shard of one phase of one round: what is owed, by whom it is worked, and how it went."""
+
+    __tablename__ = "phases"
+    __table_args__ = (
+        UniqueConstraint("run_id", "round", "name", "shard"),
+        _one_of("name", "simulate", "select", "train", "publish", "evaluate"),
+        _one_of("status", "owed", "running", "done", "failed"),
+        CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
+        CheckConstraint("shard >= 0 AND first_unit >= 0 AND last_unit >= first_unit", name="range"),
+        CheckConstraint("units_done BETWEEN 0 AND units_total", name="progress"),
+        CheckConstraint("attempt >= 0 AND failures >= 0", name="counts"),
+        Index("phases_due_idx", "id", postgresql_where="status = 'owed'"),
+        Index("phases_lease_idx", "lease_until", postgresql_where="status = 'running'"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    round: Mapped[int]
+    name: Mapped[str]
+    shard: Mapped[int]
+    first_unit: Mapped[int]
+    last_unit: Mapped[int]
+    """Half-open range of slots or items."""
+    work_key: Mapped[str | None]
+    """Shards with the same key write the same facts and are never worked at the same time."""
+    status: Mapped[str] = mapped_column(server_default="owed")
+    attempt: Mapped[int] = mapped_column(server_default="0")
+    """The fencing token: it rises with every claim, and only its holder may write."""
+    failures: Mapped[int] = mapped_column(server_default="0")
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    units_done: Mapped[int] = mapped_column(server_default="0")
+    units_total: Mapped[int]
+    """Conversations, items or optimiser steps."""
+    error: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Adapter(Base):
+    """A LoRA adapter: an immutable folder with a content hash, its parent and how it was made."""
+
+    __tablename__ = "adapters"
+    __table_args__ = (CheckConstraint("threads >= 1", name="threads"),)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    """`run-<id>-r<round>`, or `step0-<hash>` for the untrained adapter that equal arms share."""
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    round: Mapped[int]
+    base: Mapped[str]
+    path: Mapped[str]
+    sha256: Mapped[str]
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("adapters.id", ondelete="CASCADE"))
+    data_hash: Mapped[str | None]
+    """sha256 of the training rows; none for a step-0 adapter."""
+    hyperparameters: Mapped[dict[str, Any]]
+    threads: Mapped[int]
+    steps: Mapped[int]
+    train_loss: Mapped[float | None]
+    wall_s: Mapped[float]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Policy(Base):
+    """A published policy: its serving name, for ever, and its adapter (none for a base)."""
+
+    __tablename__ = "policies"
+    __table_args__ = (
+        UniqueConstraint("run_id", "round"),
+        CheckConstraint(
+            "(round = 0) = (adapter_id IS NULL) AND (round = 0) = (run_id IS NULL)", name="adapter_above_0"
+        ),
+    )
+    name: Mapped[str] = mapped_column(primary_key=True)
+    base: Mapped[str]
+    run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    round: Mapped[int]
+    adapter_id: Mapped[int | None] = mapped_column(ForeignKey("adapters.id", ondelete="CASCADE"))
+    published_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class TrajectoryRow(Base):
+    """One held conversation."""
+
+    __tablename__ = "trajectories"
+    __table_args__ = (
+        UniqueConstraint("run_id", "round", "slot"),
+        _one_of("user_kind", "benign", "biased"),
+        _one_of("status", "scored", "unscored", "failed"),
+        CheckConstraint("(status = 'scored') = (satisfaction IS NOT NULL)", name="satisfaction"),
+        CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
+        Index("trajectories_run_satisfaction_idx", "run_id", "round", "satisfaction"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
+    round: Mapped[int]
+    slot: Mapped[int]
+    scenario: Mapped[str]
+    profile: Mapped[str]
+    user_kind: Mapped[str]
+    policy: Mapped[str]
+    status: Mapped[str]
+    cause: Mapped[str | None]
+    satisfaction: Mapped[int | None]
+    messages: Mapped[list[Any]]
+    ratings: Mapped[list[Any]]
+    calls: Mapped[list[Any]]
+    schema_version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SelectionRow(Base):
+    """A trajectory chosen to train the round's policy, and why."""
+
+    __tablename__ = "selections"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["run_id", "round", "slot"],
+            ["trajectories.run_id", "trajectories.round", "trajectories.slot"],
+            ondelete="CASCADE",
+        ),
+        _one_of("label", "desirable", "undesirable"),
+        CheckConstraint("rank >= 1", name="rank"),
+    )
+    run_id: Mapped[str] = mapped_column(primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True)
+    rank: Mapped[int]
+    score: Mapped[float]
+    label: Mapped[str]
+    reason: Mapped[str]
+
+
+class Evaluation(Base):
+    """One policy measured in one way; runs with the same base and settings share that of policy 0."""
+
+    __tablename__ = "evaluations"
+    __table_args__ = (UniqueConstraint("policy", "key"),)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    policy: Mapped[str] = mapped_column(ForeignKey("policies.name", ondelete="CASCADE"))
+    key: Mapped[str]
+    """Hash of the evaluation settings, seed and fingerprints."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class RunEvaluation(Base):
+    """Which evaluation measures a run's round."""
+
+    __tablename__ = "run_evaluations"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluations.id", ondelete="CASCADE"), index=True)
+
+
+class VerdictRow(Base):
+    """One judged item and repeat of a benchmark; every score is computed from these."""
+
+    __tablename__ = "verdicts"
+    __table_args__ = (CheckConstraint("repeat >= 0", name="repeat"),)
+    evaluation_id: Mapped[int] = mapped_column(
+        ForeignKey("evaluations.id", ondelete="CASCADE"), primary_key=True
+    )
+    benchmark: Mapped[str] = mapped_column(primary_key=True)
+    subset: Mapped[str] = mapped_column(primary_key=True)
+    item: Mapped[str] = mapped_column(primary_key=True)
+    repeat: Mapped[int] = mapped_column(primary_key=True)
+    outcome: Mapped[str]
+    detail: Mapped[dict[str, Any]]
+    scorer: Mapped[str]
+    scorer_version: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
