@@ -1,0 +1,1 @@
+"""Row formats: what SFT, KTO, exports and dataset checks mean by a row. Pure."""

@@ -1,0 +1,112 @@
+"""What training means by a row.
+
+An example is one assistant turn with the whole history before it (paper section 5: x_j and y_j). From a selected
+trajectory every assistant turn becomes an example, and each keeps its provenance (slot, turn). Whether the system
+prompt stays is a spec setting: the paper does not say. A row is an example as JSON, in TRL's conversational
+prompt-completion form; KTO rows add `label`. Rows are written canonically (UTF-8, sorted keys, one per line), so
+their sha256 names the data.
+
+SFT rows stand in order of (slot, turn); the trainer shuffles them each epoch. KTO rows are trained in the order
+given here, because its KL term pairs neighbours of a batch: each label is shuffled by seeded hash, so that turns of
+one conversation part, and the two labels are then spread evenly through each other.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from services.core.domain.chat import Message
+from services.core.domain.seeds import Part, derive_seed
+from services.core.domain.selection import Label, Selected
+from services.core.domain.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One assistant turn and what came before it."""
+
+    slot: int
+    turn: int
+    """0 is the conversation's first assistant reply."""
+    prompt: tuple[Message, ...]
+    completion: Message
+    is_desirable: bool
+
+
+class TrainingData(NamedTuple):
+    """Rows ready to be written to a file."""
+
+    payload: bytes
+    """JSON lines."""
+    sha256: str
+    examples: int
+
+
+def examples(
+    trajectories: Iterable[Trajectory], selected: Sequence[Selected], *, keep_system_prompt: bool
+) -> list[Example]:
+    """Return every assistant turn of the selected trajectories, by (slot, turn); order of arguments is no matter.
+
+    Raises KeyError when a selected slot is not among the trajectories.
+    """
+    by_slot = {trajectory.slot: trajectory for trajectory in trajectories}
+    found: list[Example] = []
+    for choice in sorted(selected, key=lambda item: item.slot):
+        messages = [
+            message
+            for message in by_slot[choice.slot].messages
+            if keep_system_prompt or message.role != "system"
+        ]
+        replies = [index for index, message in enumerate(messages) if message.role == "assistant"]
+        found += [
+            Example(
+                slot=choice.slot,
+                turn=turn,
+                prompt=tuple(messages[:index]),
+                completion=messages[index],
+                is_desirable=choice.label is Label.DESIRABLE,
+            )
+            for turn, index in enumerate(replies)
+        ]
+    return found
+
+
+def sft_data(rows: Sequence[Example]) -> TrainingData:
+    """Return the SFT rows `{"prompt", "completion", "slot", "turn"}`; undesirable examples have no place here."""
+    return _encode(_row(item) for item in rows if item.is_desirable)
+
+
+def kto_data(rows: Sequence[Example], seed_parts: Sequence[Part]) -> TrainingData:
+    """Return the KTO rows (SFT's plus boolean `label`), shuffled by `seed_parts` and interleaved by label."""
+    return _encode(_row(item) | {"label": item.is_desirable} for item in interleave(rows, seed_parts))
+
+
+def interleave(rows: Sequence[Example], seed_parts: Sequence[Part]) -> list[Example]:
+    """Return the examples with both labels spread evenly: any stretch holds them in about the whole's proportion."""
+    placed: list[tuple[float, bool, Example]] = []
+    for is_desirable in (True, False):
+        side = [item for item in rows if item.is_desirable is is_desirable]
+        side.sort(key=lambda item: derive_seed(*seed_parts, "kto-order", item.slot, item.turn))
+        placed += [((index + 0.5) / len(side), not is_desirable, item) for index, item in enumerate(side)]
+    return [item for _, _, item in sorted(placed, key=lambda place: place[:2])]
+
+
+def _row(item: Example) -> dict[str, Any]:
+    return {
+        "prompt": [_message(message) for message in item.prompt],
+        "completion": [_message(item.completion)],
+        "slot": item.slot,
+        "turn": item.turn,
+    }
+
+
+def _message(message: Message) -> dict[str, str]:
+    return {"role": message.role, "content": message.content}
+
+
+def _encode(rows: Iterable[Mapping[str, Any]]) -> TrainingData:
+    lines = [json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) for row in rows]
+    payload = "".join(line + "\n" for line in lines).encode()
+    return TrainingData(payload, hashlib.sha256(payload).hexdigest(), len(lines))
