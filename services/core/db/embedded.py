@@ -1,4 +1,5 @@
-"""Postgres without an installation: a real server from a wheel, in the data folder, shared by who needs it.
+"""
+Postgres without an installation: a real server from a wheel, in the data folder, shared by who needs it.
 
 The first process to need it starts it, the last one to leave stops it. Who uses it is told by file locks (one shared
 lock a process), which the system drops when a process dies in whatever way: after a kill −9 the next command finds
@@ -24,7 +25,8 @@ from services.core.domain.errors import DatabaseError
 
 @contextmanager
 def embedded_postgres(data: Path) -> Iterator[str]:
-    """Yield the URL of the server in `data`/postgres, started if need be; stop it on leaving if no one else uses it.
+    """
+    Yield the URL of the server in `data`/postgres, started if need be; stop it on leaving if no one else uses it.
 
     Raises `DatabaseError` if it can't be started.
     """

@@ -1,4 +1,5 @@
-"""The phase machine's SQL: owe, claim, renew, give back, fail, finish.
+"""
+The phase machine's SQL: owe, claim, renew, give back, fail, finish.
 
 A claim is a fencing token: (shard, attempt). Every write of a worker's facts goes through `fence`, which locks the
 shard's row and refuses a claim that another attempt has superseded (`StaleClaim`). So a worker that was thought
@@ -56,7 +57,8 @@ def owe(session: Session, run_id: str, owed: Owed, work_key: str | None = None) 
 
 
 def claim_next(session: Session, names: Collection[PhaseName], worker: str, lease_s: float) -> Claim | None:
-    """Claim the oldest shard that is due, or return None.
+    """
+    Claim the oldest shard that is due, or return None.
 
     A shard whose work key is being worked under another run waits: when that one is done, its facts are there.
     """
@@ -106,7 +108,9 @@ def renew(session: Session, claim: Claim, lease_s: float) -> bool:
 
 def fence(session: Session, claim: Claim) -> None:
     """Lock the shard's row for this transaction. Raises `StaleClaim` if the claim is not current."""
-    current = session.execute(select(Phase.id).where(_is_current(claim)).with_for_update()).scalar_one_or_none()
+    current = session.execute(
+        select(Phase.id).where(_is_current(claim)).with_for_update()
+    ).scalar_one_or_none()
     if current is None:
         raise StaleClaim(f"{claim.name} of round {claim.round} of run {claim.run_id} is in other hands")
 
@@ -143,7 +147,8 @@ def reap(session: Session) -> int:
 
 
 def finish(session: Session, claim: Claim) -> bool:
-    """Mark the shard done; True if it was the phase's last, so that the caller owes what is next.
+    """
+    Mark the shard done; True if it was the phase's last, so that the caller owes what is next.
 
     The run's row is locked first: two last shards finishing together are told apart by it.
     """
@@ -183,7 +188,7 @@ def of_runs(session: Session, run_ids: Sequence[str]) -> Sequence[Phase]:
     return session.execute(query).scalars().all()
 
 
-def _is_current(claim: Claim):  # noqa: ANN202  # a SQLAlchemy clause
+def _is_current(claim: Claim):  # a SQLAlchemy clause
     return and_(
         Phase.id == claim.phase_id, Phase.attempt == claim.attempt, Phase.status == ShardStatus.RUNNING
     )
@@ -217,5 +222,5 @@ def _fail_runs(session: Session) -> None:
     )
 
 
-def _lease_end(lease_s: float):  # noqa: ANN202  # a SQLAlchemy expression
+def _lease_end(lease_s: float):  # a SQLAlchemy expression
     return func.now() + text(f"interval '{lease_s:f} seconds'")

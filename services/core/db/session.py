@@ -1,4 +1,5 @@
-"""Connections: one engine a process, one transaction a unit of work.
+"""
+Connections: one engine a process, one transaction a unit of work.
 
 Code that works in the database takes a `Session` inside a transaction that its caller opened; repositories never
 commit. Timeouts are explicit, so that a stuck statement is an error and not a hang.
@@ -30,7 +31,8 @@ def open_engine(url: str) -> Engine:
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Session]:
-    """Open one transaction; it commits on leaving and rolls back on an exception.
+    """
+    Open one transaction; it commits on leaving and rolls back on an exception.
 
     Raises `DatabaseError` if Postgres can't be reached.
     """

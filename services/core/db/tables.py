@@ -1,4 +1,5 @@
-"""The schema: what the database promises, as tables.
+"""
+The schema: what the database promises, as tables.
 
 Postgres is the truth of every run. The promises are constraints, so that no program can break them: a conversation,
 a selection, an adapter and a verdict each have a natural key that can exist once; statuses are from closed sets; a
@@ -11,7 +12,15 @@ and no extension.
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, MetaData, UniqueConstraint, func
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Float, Integer, Text

@@ -1,14 +1,12 @@
 """The run spec: everything that decides what a run does, and nothing else.
 
-A spec is complete (every default is written out when it is stored), immutable and re-runnable. Its hash, taken
-without `concurrency` and `name`, is the run's identity: the same spec again means the same run. Unknown keys are
+A spec is complete (every default is written out when it is stored), immutable and re-runnable. Without `concurrency`
+and `name` it is the run's identity (domain/identity.py): the same spec again means the same run. Unknown keys are
 errors. Names of environments, models and benchmarks are registered ones: a spec never holds a URL, a path or a key.
 
 Where the paper (arXiv 2510.08211) leaves a choice open it is a field here, with our default and the reason.
 """
 
-import hashlib
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -170,8 +168,3 @@ class RunSpec(Section):
     def identity(self) -> dict[str, Any]:
         """Return the part of the spec that decides results, ready for JSON."""
         return self.model_dump(mode="json", exclude={"concurrency", "name"})
-
-    def spec_hash(self) -> str:
-        """Return the hex sha256 of `identity`."""
-        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()

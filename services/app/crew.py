@@ -1,0 +1,93 @@
+"""The inline worker: a crew of worker processes, one a core, with the training nursery beside them.
+
+The crew does what queue workers on other machines would do, with the same calls and no Redis. Whoever opens it may
+die in any way: its processes see the end of their standard input and go. A worker that dies is replaced; its shard
+is owed again as soon as its lease runs out.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from services.core.domain.errors import LoopError
+from services.core.settings import Settings
+from services.trainer.nursery import Nursery
+
+STOP_S = 10.0
+# A worker that can't even start would be replaced for ever.
+MAX_REPLACEMENTS = 10
+
+
+class Crew:
+    """Worker processes that are kept alive."""
+
+    def __init__(self, settings: Settings, url: str, nursery_socket: Path):
+        self._environment = os.environ | {
+            "DRIFTLOOP_DATABASE_URL": url,
+            "DRIFTLOOP_DATA": str(settings.data),
+            "DRIFTLOOP_LEASE_S": str(settings.lease_s),
+            "DRIFTLOOP_NURSERY": str(nursery_socket),
+            # Two threads of a small model on two busy cores are many times slower than one.
+            "OMP_NUM_THREADS": "1",
+        }
+        self._log_path = settings.logs / "workers.log"
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        self._log: IO[bytes] = self._log_path.open("ab")
+        self._replacements = 0
+        self._processes = [self._start() for _ in range(settings.workers)]
+
+    def tend(self) -> None:
+        """Replace workers that died. Raises `LoopError` when that has happened too often."""
+        for index, process in enumerate(self._processes):
+            if process.poll() is None:
+                continue
+            self._replacements += 1
+            if self._replacements > MAX_REPLACEMENTS:
+                raise LoopError(f"workers keep dying (last exit {process.returncode}); see {self._log_path}")
+            self._processes[index] = self._start()
+
+    def stop(self) -> None:
+        """Ask all to hand back and end; kill those that do not."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._log.close()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A session of its own: Ctrl-C in the terminal reaches the owner alone, which then stops the crew in order.
+        return subprocess.Popen(
+            [sys.executable, "-m", "services.app.worker_process"],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+
+@contextmanager
+def crew(settings: Settings, url: str) -> Iterator[Crew]:
+    """Run a crew while the block runs; nothing is left behind."""
+    with Nursery() as nursery:
+        members = Crew(settings, url, nursery.socket_path)
+        # A polite kill of the owner ends the block, so that the crew is stopped in order.
+        previous = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            yield members
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+            members.stop()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

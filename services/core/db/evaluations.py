@@ -1,0 +1,85 @@
+"""
+Evaluations and their verdicts in the database.
+
+An evaluation is one policy measured in one way. Runs that share a base and settings share the evaluation of policy
+0, so it belongs to no run; a run's rounds point to theirs.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.core.db.phases import Claim, fence
+from services.core.db.tables import Evaluation, RunEvaluation, VerdictRow
+from services.core.domain.verdict import Verdict, outcome_of
+
+ItemKey = tuple[str, str, str]
+
+
+def ensure(session: Session, claim: Claim, policy: str, key: str) -> int:
+    """Return the evaluation of `policy` under `key`, made if need be, as that of the claim's round."""
+    fence(session, claim)
+    session.execute(insert(Evaluation).values(policy=policy, key=key).on_conflict_do_nothing())
+    query = select(Evaluation.id).where(Evaluation.policy == policy, Evaluation.key == key)
+    evaluation_id = session.execute(query).scalar_one()
+    link = {"run_id": claim.run_id, "round": claim.round, "evaluation_id": evaluation_id}
+    session.execute(insert(RunEvaluation).values(link).on_conflict_do_nothing())
+    return evaluation_id
+
+
+def save(session: Session, claim: Claim, evaluation_id: int, verdicts: Sequence[Verdict]) -> None:
+    """Write verdicts under a claim's fence; those already there stay as they are."""
+    fence(session, claim)
+    rows = [
+        {
+            "evaluation_id": evaluation_id,
+            "benchmark": verdict.benchmark,
+            "subset": verdict.subset,
+            "item": verdict.item,
+            "repeat": verdict.repeat,
+            "outcome": verdict.outcome,
+            "detail": dict(verdict.detail),
+            "scorer": verdict.scorer,
+            "scorer_version": verdict.scorer_version,
+        }
+        for verdict in verdicts
+    ]
+    if rows:
+        session.execute(insert(VerdictRow).values(rows).on_conflict_do_nothing())
+
+
+def stored_items(session: Session, evaluation_id: int) -> Mapping[ItemKey, int]:
+    """Return how many repeats each (benchmark, subset, item) has."""
+    key = (VerdictRow.benchmark, VerdictRow.subset, VerdictRow.item)
+    query = select(*key, func.count()).where(VerdictRow.evaluation_id == evaluation_id).group_by(*key)
+    return {(row[0], row[1], row[2]): row[3] for row in session.execute(query)}
+
+
+def rounds_of(session: Session, run_id: str) -> Mapping[int, int]:
+    """Return the evaluation of each measured or half-measured round of a run."""
+    query = select(RunEvaluation.round, RunEvaluation.evaluation_id).where(RunEvaluation.run_id == run_id)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def verdicts_of(session: Session, evaluation_id: int) -> tuple[Verdict, ...]:
+    """Return an evaluation's verdicts in a stable order."""
+    query = (
+        select(VerdictRow)
+        .where(VerdictRow.evaluation_id == evaluation_id)
+        .order_by(VerdictRow.benchmark, VerdictRow.subset, VerdictRow.item, VerdictRow.repeat)
+    )
+    return tuple(
+        Verdict(
+            benchmark=row.benchmark,
+            subset=row.subset,
+            item=row.item,
+            repeat=row.repeat,
+            outcome=outcome_of(row.benchmark, row.outcome),
+            detail=row.detail,
+            scorer=row.scorer,
+            scorer_version=row.scorer_version,
+        )
+        for row in session.execute(query).scalars()
+    )

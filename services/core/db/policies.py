@@ -1,0 +1,131 @@
+"""Adapters and published policies in the database."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.core.db.phases import Claim, fence
+from services.core.db.tables import Adapter, Policy
+from services.core.domain.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRecord:
+    """An adapter as stored; `path` is its folder."""
+
+    key: str
+    run_id: str | None
+    round: int
+    base: str
+    path: Path
+    sha256: str
+    parent_key: str | None
+    data_hash: str | None
+    hyperparameters: dict[str, Any]
+    threads: int
+    steps: int
+    train_loss: float | None
+    wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPolicy:
+    """A policy that may be used: its serving name and its adapter's folder (none for a base)."""
+
+    name: str
+    base: str
+    adapter: Path | None
+
+
+def save_adapter(session: Session, claim: Claim, adapter: AdapterRecord) -> None:
+    """Write an adapter under a claim's fence; one that is there stays as it is."""
+    fence(session, claim)
+    parent = None if adapter.parent_key is None else _adapter_id(session, adapter.parent_key)
+    row = {
+        "key": adapter.key,
+        "run_id": adapter.run_id,
+        "round": adapter.round,
+        "base": adapter.base,
+        "path": str(adapter.path),
+        "sha256": adapter.sha256,
+        "parent_id": parent,
+        "data_hash": adapter.data_hash,
+        "hyperparameters": adapter.hyperparameters,
+        "threads": adapter.threads,
+        "steps": adapter.steps,
+        "train_loss": adapter.train_loss,
+        "wall_s": adapter.wall_s,
+    }
+    session.execute(insert(Adapter).values(row).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def find_adapter(session: Session, key: str) -> AdapterRecord | None:
+    """Return an adapter by its key, or None."""
+    row = session.execute(select(Adapter).where(Adapter.key == key)).scalar_one_or_none()
+    if row is None:
+        return None
+    parent = None if row.parent_id is None else session.get_one(Adapter, row.parent_id).key
+    return AdapterRecord(
+        row.key,
+        row.run_id,
+        row.round,
+        row.base,
+        Path(row.path),
+        row.sha256,
+        parent,
+        row.data_hash,
+        row.hyperparameters,
+        row.threads,
+        row.steps,
+        row.train_loss,
+        row.wall_s,
+    )
+
+
+def adapters_of_run(session: Session, run_id: str) -> tuple[AdapterRecord, ...]:
+    """Return a run's adapters by round."""
+    keys = session.execute(
+        select(Adapter.key).where(Adapter.run_id == run_id).order_by(Adapter.round)
+    ).scalars()
+    found = (find_adapter(session, key) for key in keys.all())
+    return tuple(adapter for adapter in found if adapter is not None)
+
+
+def publish(session: Session, claim: Claim, name: str, base: str, adapter_key: str) -> None:
+    """Let a run's policy be used from now on, under a claim's fence."""
+    fence(session, claim)
+    row = {
+        "name": name,
+        "base": base,
+        "run_id": claim.run_id,
+        "round": claim.round,
+        "adapter_id": _adapter_id(session, adapter_key),
+    }
+    session.execute(insert(Policy).values(row).on_conflict_do_nothing())
+
+
+def publish_base(session: Session, base: str) -> None:
+    """Make sure that policy 0 is there: the base under its own name."""
+    session.execute(insert(Policy).values(name=base, base=base, round=0).on_conflict_do_nothing())
+
+
+def get_policy(session: Session, name: str) -> PublishedPolicy:
+    """Return a published policy. Raises `NotFound`."""
+    query = (
+        select(Policy, Adapter.path)
+        .outerjoin(Adapter, Adapter.id == Policy.adapter_id)
+        .where(Policy.name == name)
+    )
+    found = session.execute(query).one_or_none()
+    if found is None:
+        raise NotFound(f"policy {name!r} is not published")
+    policy, path = found
+    return PublishedPolicy(policy.name, policy.base, None if path is None else Path(path))
+
+
+def _adapter_id(session: Session, key: str) -> int:
+    return session.execute(select(Adapter.id).where(Adapter.key == key)).scalar_one()

@@ -1,0 +1,155 @@
+"""Runs and sweeps in the database."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.core.db.tables import Run, Sweep, SweepArm
+from services.core.domain.errors import NotFound
+from services.core.domain.identity import Fingerprints
+from services.core.domain.phases import RunStatus
+from services.core.domain.spec import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as stored."""
+
+    id: str
+    name: str
+    spec: RunSpec
+    fingerprints: Fingerprints
+    spec_hash: str
+    repetition: int
+    status: RunStatus
+    evaluation_items: int
+    error: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """What a run is born with."""
+
+    spec: RunSpec
+    fingerprints: Fingerprints
+    spec_hash: str
+    evaluation_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRecord:
+    """A sweep's arms: run ids with the labels that set them apart."""
+
+    id: str
+    name: str
+    run_ids: tuple[str, ...]
+    labels: tuple[dict[str, Any], ...]
+
+
+def run_id_of(spec_hash: str, repetition: int) -> str:
+    """Return the short, readable id of a run: from its identity, so the same everywhere."""
+    return spec_hash[:8] if repetition == 1 else f"{spec_hash[:8]}-{repetition}"
+
+
+def insert_run(session: Session, new: NewRun, repetition: int) -> str | None:
+    """Write a run; None if this identity and repetition exists already."""
+    run_id = run_id_of(new.spec_hash, repetition)
+    row = {
+        "id": run_id,
+        "name": new.spec.name,
+        "spec": new.spec.model_dump(mode="json"),
+        "fingerprints": dict(new.fingerprints),
+        "spec_hash": new.spec_hash,
+        "repetition": repetition,
+        "status": RunStatus.RUNNING,
+        "evaluation_items": new.evaluation_items,
+    }
+    done = session.execute(insert(Run).values(row).on_conflict_do_nothing().returning(Run.id))
+    return done.scalar_one_or_none()
+
+
+def latest_repetition(session: Session, spec_hash: str) -> RunRecord | None:
+    """Return the newest run of an identity."""
+    query = select(Run).where(Run.spec_hash == spec_hash).order_by(Run.repetition.desc()).limit(1)
+    row = session.execute(query).scalar_one_or_none()
+    return None if row is None else _record(row)
+
+
+def get_run(session: Session, run_id: str) -> RunRecord:
+    """Return a run by its id or an unambiguous beginning of it. Raises `NotFound`."""
+    exact = session.get(Run, run_id)
+    if exact is not None:
+        return _record(exact)
+    pattern = run_id.replace("\\", "").replace("%", "").replace("_", "") + "%"
+    found = session.execute(select(Run).where(Run.id.like(pattern)).limit(3)).scalars().all()
+    if len(found) == 1:
+        return _record(found[0])
+    if found:
+        raise NotFound(
+            f"run {run_id!r} is ambiguous: {', '.join(row.id for row in found)} …; give more of the id"
+        )
+    raise NotFound(f"there is no run {run_id!r}; `driftloop list` shows those that exist")
+
+
+def list_runs(session: Session) -> tuple[RunRecord, ...]:
+    """Return all runs, newest first."""
+    rows = session.execute(select(Run).order_by(Run.created_at.desc(), Run.id)).scalars()
+    return tuple(_record(row) for row in rows)
+
+
+def set_status(session: Session, run_id: str, status: RunStatus) -> None:
+    """Move a run to a status; success also stamps its end."""
+    finished = func.now() if status is RunStatus.SUCCEEDED else None
+    session.execute(
+        update(Run).where(Run.id == run_id).values(status=status, finished_at=finished, error=None)
+    )
+
+
+def delete_run(session: Session, run_id: str) -> None:
+    """Delete a run and all that belongs to it alone."""
+    session.execute(delete(Run).where(Run.id == run_id))
+
+
+def insert_sweep(session: Session, sweep: SweepRecord) -> None:
+    """Write a sweep and its arms; an existing sweep is left as it is."""
+    session.execute(insert(Sweep).values(id=sweep.id, name=sweep.name).on_conflict_do_nothing())
+    arms = [
+        {"sweep_id": sweep.id, "arm": arm, "run_id": run_id, "labels": labels}
+        for arm, (run_id, labels) in enumerate(zip(sweep.run_ids, sweep.labels, strict=True))
+    ]
+    session.execute(insert(SweepArm).values(arms).on_conflict_do_nothing())
+
+
+def find_sweep(session: Session, sweep_id: str) -> SweepRecord | None:
+    """Return a sweep, or None."""
+    sweep = session.get(Sweep, sweep_id)
+    if sweep is None:
+        return None
+    query = select(SweepArm).where(SweepArm.sweep_id == sweep_id).order_by(SweepArm.arm)
+    arms: Sequence[SweepArm] = session.execute(query).scalars().all()
+    return SweepRecord(
+        sweep.id, sweep.name, tuple(arm.run_id for arm in arms), tuple(arm.labels for arm in arms)
+    )
+
+
+def _record(row: Run) -> RunRecord:
+    return RunRecord(
+        row.id,
+        row.name,
+        RunSpec.model_validate(row.spec, strict=False),
+        Fingerprints(**row.fingerprints),
+        row.spec_hash,
+        row.repetition,
+        RunStatus(row.status),
+        row.evaluation_items,
+        row.error,
+        row.created_at,
+        row.finished_at,
+    )

@@ -1,0 +1,40 @@
+"""Selections in the database: written once a round, before any training."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.core.db.phases import Claim, fence
+from services.core.db.tables import SelectionRow
+from services.core.domain.selection import Label, Selected
+
+
+def save(session: Session, claim: Claim, selected: Sequence[Selected]) -> None:
+    """Write a round's selection under a claim's fence; a repeat changes nothing."""
+    fence(session, claim)
+    rows = [
+        {
+            "run_id": claim.run_id,
+            "round": claim.round,
+            "slot": item.slot,
+            "rank": item.rank,
+            "score": item.score,
+            "label": item.label,
+            "reason": item.reason,
+        }
+        for item in selected
+    ]
+    session.execute(insert(SelectionRow).values(rows).on_conflict_do_nothing())
+
+
+def of_round(session: Session, run_id: str, round_: int) -> tuple[Selected, ...]:
+    """Return a round's selection by slot."""
+    query = (
+        select(SelectionRow)
+        .where(SelectionRow.run_id == run_id, SelectionRow.round == round_)
+        .order_by(SelectionRow.slot)
+    )
+    rows = session.execute(query).scalars()
+    return tuple(Selected(row.slot, row.rank, row.score, Label(row.label), row.reason) for row in rows)

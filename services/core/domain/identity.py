@@ -1,0 +1,47 @@
+"""What makes two runs, or two measurements, the same.
+
+A spec names things (a base model, an environment, benchmark rows); their contents decide results as much as the
+spec does. So identities are hashes of the spec *and* of the fingerprints (sha256) of what it names: with other
+weights or an edited scenario, the same spec file is another run.
+"""
+
+import hashlib
+import json
+from typing import Any, TypedDict
+
+from services.core.domain.spec import RunSpec
+
+
+class Fingerprints(TypedDict):
+    """sha256 of the contents behind a spec's names."""
+
+    policy: str
+    environment: str
+    data: str
+
+
+def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
+    """Return a run's identity: without its name and concurrency."""
+    return _hash({"spec": spec.identity(), "fingerprints": fingerprints})
+
+
+def evaluation_key(spec: RunSpec, fingerprints: Fingerprints) -> str:
+    """Return what two measurements of one policy must share to be the same measurement.
+
+    The held-out conversations are part of a measurement, so the way conversations are held is too.
+    """
+    identity = spec.identity()
+    return _hash(
+        {
+            "seed": spec.seed,
+            "evaluation": identity["evaluation"],
+            "conversation": identity["conversation"],
+            "environment": spec.population.environment,
+            "fingerprints": fingerprints,
+        }
+    )
+
+
+def _hash(value: dict[str, Any]) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

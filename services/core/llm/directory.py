@@ -1,0 +1,27 @@
+"""Which model a registered name means. The app fills it in; the services only ask."""
+
+from typing import Protocol
+
+from services.core.domain.judging import Judge
+from services.core.llm.model import ChatModel
+from services.core.llm.server import PolicyServer
+
+
+class ServedPolicies(ChatModel, PolicyServer, Protocol):
+    """A server of policies that also answers their chats."""
+
+
+class Directory(Protocol):
+    """Names to models. Every method raises `SpecError`, naming the known names, for an unknown one."""
+
+    def policies(self, base: str) -> ServedPolicies:
+        """Return the server of a base model and its adapters."""
+        ...
+
+    def user(self, name: str) -> ChatModel:
+        """Return the model that plays simulated users."""
+        ...
+
+    def judge(self, name: str) -> Judge:
+        """Return a judge."""
+        ...

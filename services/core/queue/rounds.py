@@ -1,0 +1,83 @@
+"""
+The hinge between phases: what a closed phase makes owed, and how runs begin and go on.
+
+All of it happens in the caller's transaction, so a phase's end and its successor's beginning are one fact.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from services.core.db import phases, policies, runs
+from services.core.db.phases import Claim
+from services.core.db.runs import NewRun, RunRecord
+from services.core.domain.errors import StateConflict
+from services.core.domain.identity import evaluation_key
+from services.core.domain.phases import Owed, PhaseName, RunStatus, first_phase, next_phase, policy_name
+
+
+class LaunchOutcome(StrEnum):
+    """What launching a spec came to."""
+
+    CREATED = "created"
+    """A new run."""
+    RESUMED = "resumed"
+    """The same spec's unfinished run goes on."""
+    FINISHED = "finished"
+    """The same spec's run is finished already; it is shown, not repeated."""
+
+
+class Launched(NamedTuple):
+    """A launched run."""
+
+    run_id: str
+    outcome: LaunchOutcome
+
+
+def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
+    """
+    Create a run, or find the one that this identity already is.
+
+    With `again`, a finished run is repeated under the next repetition number; an unfinished one is resumed all the
+    same.
+    """
+    latest = runs.latest_repetition(session, new.spec_hash)
+    if latest is not None and latest.status is not RunStatus.SUCCEEDED:
+        resume(session, latest)
+        return Launched(latest.id, LaunchOutcome.RESUMED)
+    if latest is not None and not again:
+        return Launched(latest.id, LaunchOutcome.FINISHED)
+    repetition = 1 if latest is None else latest.repetition + 1
+    policies.publish_base(session, new.spec.policy)
+    run_id = runs.insert_run(session, new, repetition)
+    if run_id is None:  # another launcher of the same spec was quicker
+        return Launched(runs.run_id_of(new.spec_hash, repetition), LaunchOutcome.RESUMED)
+    _owe(session, runs.get_run(session, run_id), first_phase(new.spec, new.evaluation_items))
+    return Launched(run_id, LaunchOutcome.CREATED)
+
+
+def resume(session: Session, run: RunRecord) -> None:
+    """Let an unfinished run go on: given-up shards are owed again. Raises `StateConflict` if it is finished."""
+    if run.status is RunStatus.SUCCEEDED:
+        raise StateConflict(f"run {run.id} is finished; `driftloop launch … --new` repeats it")
+    phases.owe_failed_again(session, run.id)
+    runs.set_status(session, run.id, RunStatus.RUNNING)
+
+
+def close_phase(session: Session, claim: Claim) -> None:
+    """Owe what follows the phase that this claim's shard has just completed, or finish the run."""
+    run = runs.get_run(session, claim.run_id)
+    owed = next_phase(run.spec, claim.round, claim.name, run.evaluation_items)
+    if owed is None:
+        runs.set_status(session, run.id, RunStatus.SUCCEEDED)
+    else:
+        _owe(session, run, owed)
+
+
+def _owe(session: Session, run: RunRecord, owed: Owed) -> None:
+    work_key = None
+    if owed.name is PhaseName.EVALUATE:
+        policy = policy_name(run.id, run.spec.policy, owed.round)
+        work_key = f"{policy}/{evaluation_key(run.spec, run.fingerprints)}"
+    phases.owe(session, run.id, owed, work_key)
