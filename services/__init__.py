@@ -1,0 +1,1 @@
+"""The driftloop services; docs/architecture.md says which room does what."""

@@ -1,0 +1,1 @@
+"""The composition root: CLI, workers, wiring. It alone imports every room."""

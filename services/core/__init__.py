@@ -1,0 +1,1 @@
+"""What the services share, and the only thing that they may import of each other."""

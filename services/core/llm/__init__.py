@@ -1,0 +1,1 @@
+"""The protocols by which models are asked and adapters served."""

@@ -1,0 +1,1 @@
+"""How work moves: leases, the worker, and what a closed phase makes owed."""

@@ -1,0 +1,34 @@
+# What the README's commands call. Every target makes .venv when it is missing or out of date, and shares it.
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup demo check test test-slow studies clean help
+help: ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup: $(READY) ## make .venv with everything in it
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv || python3 -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[trainer,pocket,dev]'
+	touch $(READY)
+
+demo: $(READY) ## run the demonstration sweep: table, figure and report in out/demo
+	$(BIN)/driftloop demo
+
+check: $(READY) ## lint, format, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --level error
+	$(BIN)/lint-imports --no-cache
+
+test: $(READY) ## the suite to run often
+	$(BIN)/pytest -m 'not slow'
+
+test-slow: $(READY) ## kills, faults, statistical simulation
+	$(BIN)/pytest -m slow
+
+clean: ## remove what was made here (not the data folder)
+	rm -rf .venv out build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,29 @@
+"""Small real rows for database tests."""
+
+from sqlalchemy import Engine
+
+from services.core.db.runs import NewRun
+from services.core.db.session import transaction
+from services.core.domain.identity import Fingerprints, run_hash
+from services.core.domain.spec import RunSpec
+from services.core.queue import rounds
+
+FINGERPRINTS = Fingerprints(policy="p", environment="e", data="d")
+
+
+def a_spec(**changes: object) -> RunSpec:
+    values = {
+        "name": "t",
+        "rounds": 1,
+        "population": {"biased_share": 0.5, "conversations": 10},
+        "training": {"method": "sft"},
+        "concurrency": {"shard_size": 4},
+    }
+    return RunSpec.model_validate(values | changes)
+
+
+def a_run(engine: Engine, evaluation_items: int = 5, again: bool = False, **changes: object) -> str:
+    spec = a_spec(**changes)
+    new = NewRun(spec, FINGERPRINTS, run_hash(spec, FINGERPRINTS), evaluation_items)
+    with transaction(engine) as session:
+        return rounds.launch(session, new, again).run_id

@@ -1,0 +1,190 @@
+"""The phase machine against real Postgres: who may work what, and who may write."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine, text
+
+from services.core.db import phases, runs
+from services.core.db.phases import Claim
+from services.core.db.session import transaction
+from services.core.domain.errors import StaleClaim
+from services.core.domain.phases import Owed, PhaseName, RunStatus, ShardStatus
+from services.core.queue import rounds
+from tests.core.db.builders import a_run
+
+ALL = list(PhaseName)
+
+
+def claim(engine: Engine, lease_s: float = 60) -> Claim | None:
+    with transaction(engine) as session:
+        return phases.claim_next(session, ALL, "w", lease_s)
+
+
+def finish(engine: Engine, held: Claim) -> bool:
+    with transaction(engine) as session:
+        last = phases.finish(session, held)
+        if last:
+            rounds.close_phase(session, held)
+        return last
+
+
+def statuses(engine: Engine, run_id: str) -> list[str]:
+    with transaction(engine) as session:
+        return [shard.status for shard in phases.of_runs(session, [run_id])]
+
+
+def test_a_new_run_owes_its_baseline_in_shards(engine: Engine) -> None:
+    a_run(engine, evaluation_items=5)
+    held = claim(engine)
+    assert held is not None
+    assert (held.round, held.name, held.first_unit, held.last_unit, held.attempt) == (0, "evaluate", 0, 4, 1)
+
+
+def test_many_claimants_get_each_shard_once(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=100, concurrency={"shard_size": 2})
+    start = threading.Barrier(8)
+
+    def grab(_: int) -> list[int]:
+        start.wait()
+        mine: list[int] = []
+        while (held := claim(engine)) is not None:
+            mine.append(held.shard)
+        return mine
+
+    with ThreadPoolExecutor(8) as pool:
+        grabbed = [shard for mine in pool.map(grab, range(8)) for shard in mine]
+    assert sorted(grabbed) == list(range(50))
+    assert set(statuses(engine, run_id)) == {ShardStatus.RUNNING}
+
+
+def test_the_last_shard_and_only_it_owes_what_comes_next(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=5)
+    first, second = claim(engine), claim(engine)
+    assert first is not None
+    assert second is not None
+    assert finish(engine, first) is False
+    assert claim(engine) is None
+    assert finish(engine, second) is True
+    following = claim(engine)
+    assert following is not None
+    assert (following.round, following.name) == (1, PhaseName.SIMULATE)
+    assert len(statuses(engine, run_id)) == 2 + 3  # 10 conversations in shards of 4
+
+
+def test_two_last_shards_finishing_together_owe_the_next_phase_once(engine: Engine) -> None:
+    for trial in range(10):
+        run_id = a_run(engine, evaluation_items=5, seed=trial)
+        held = [claim(engine), claim(engine)]
+        with ThreadPoolExecutor(2) as pool:
+            lasts = list(pool.map(lambda item: finish(engine, item), [item for item in held if item]))
+        assert sorted(lasts) == [False, True]
+        with transaction(engine) as session:
+            runs.delete_run(session, run_id)
+
+
+def test_an_expired_lease_is_owed_again_and_the_late_worker_changes_nothing(engine: Engine) -> None:
+    a_run(engine)
+    late = claim(engine, lease_s=-1)
+    assert late is not None
+    with transaction(engine) as session:
+        assert phases.reap(session) == 1
+    current = claim(engine)
+    assert current is not None
+    assert (current.phase_id, current.attempt) == (late.phase_id, late.attempt + 1)
+    with transaction(engine) as session:
+        assert phases.renew(session, late, 60) is False
+        phases.progress(session, late, 3)
+        phases.hand_back(session, late)
+        phases.fail(session, late, "late")
+        with pytest.raises(StaleClaim):
+            phases.fence(session, late)
+        with pytest.raises(StaleClaim):
+            phases.finish(session, late)
+        phases.fence(session, current)
+
+
+def test_a_renewed_lease_is_not_reaped(engine: Engine) -> None:
+    a_run(engine)
+    held = claim(engine, lease_s=-1)
+    assert held is not None
+    with transaction(engine) as session:
+        assert phases.renew(session, held, 60)
+        assert phases.reap(session) == 0
+
+
+def test_three_failures_give_up_the_shard_and_the_run_until_resumed(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    for _ in range(3):
+        held = claim(engine)
+        assert held is not None
+        with transaction(engine) as session:
+            phases.fail(session, held, "out of memory")
+    assert claim(engine) is None
+    with transaction(engine) as session:
+        run = runs.get_run(session, run_id)
+        assert (run.status, run.error) == (RunStatus.FAILED, "evaluate of round 0: out of memory")
+        rounds.resume(session, run)
+    again = claim(engine)
+    assert again is not None
+    assert again.attempt == 4
+
+
+def test_handing_back_is_no_failure(engine: Engine) -> None:
+    a_run(engine, evaluation_items=1)
+    for _ in range(5):
+        held = claim(engine)
+        assert held is not None
+        with transaction(engine) as session:
+            phases.hand_back(session, held)
+    assert claim(engine) is not None
+
+
+def test_shards_of_one_work_key_are_not_worked_at_once(engine: Engine) -> None:
+    # Equal base and settings, other population: the two runs share the evaluation of policy 0.
+    a_run(engine, evaluation_items=1, population={"biased_share": 0.0, "conversations": 10})
+    a_run(engine, evaluation_items=1, population={"biased_share": 1.0, "conversations": 10})
+    first = claim(engine)
+    assert first is not None
+    assert claim(engine) is None
+    finish(engine, first)
+    simulate, second = claim(engine), claim(engine)
+    assert simulate is not None
+    assert second is not None
+    assert {simulate.run_id, second.run_id} != {first.run_id}
+
+
+def test_owing_twice_owes_once(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    with transaction(engine) as session:
+        phases.owe(session, run_id, Owed(0, PhaseName.EVALUATE, 1, 4))
+    assert len(statuses(engine, run_id)) == 1
+
+
+def test_deleting_a_run_makes_its_claims_stale(engine: Engine) -> None:
+    run_id = a_run(engine)
+    held = claim(engine)
+    assert held is not None
+    with transaction(engine) as session:
+        runs.delete_run(session, run_id)
+        with pytest.raises(StaleClaim):
+            phases.fence(session, held)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "status = 'running'",  # running without a lease
+        "status = 'asleep'",
+        "units_done = units_total + 1",
+        "name = 'dream'",
+        "last_unit = first_unit - 1",
+    ],
+)
+def test_the_database_itself_refuses_impossible_shards(engine: Engine, change: str) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    a_run(engine)
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(text(f"UPDATE phases SET {change}"))
