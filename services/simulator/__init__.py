@@ -1,0 +1,1 @@
+"""The scenario service: scenarios, populations, simulated users, conversations."""

@@ -163,7 +163,8 @@ def _line(detail: ErrorDetails, path: str, schema: Schema, root: Schema) -> str:
     value, wanted = cast("object", detail["input"]), _wanted(schema, root)
     match detail["type"]:
         case "value_error":
-            return str(detail.get("ctx", {}).get("error", detail["msg"]))
+            said = str(detail.get("ctx", {}).get("error", detail["msg"]))
+            return f"{path}: {said}" if path else said  # a whole spec's check names its fields itself
         case "extra_forbidden":
             return _unknown_key(path, detail["loc"], root)
         case "invalid_key":

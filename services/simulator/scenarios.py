@@ -1,0 +1,98 @@
+"""An environment: a folder of scenarios and the prompts by which people and therapist meet.
+
+The folder is data to be parsed and never imported. What is wrong in it is a SpecError with file, field and mend. An
+`Environment` fills its templates itself, so nobody else has to know their fields.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import BaseModel
+
+from services.core.domain.complaints import fit, read_mapping
+from services.core.domain.errors import SpecError
+from services.core.domain.trajectory import Profile, Scenario, Slot
+from services.simulator.schema import EnvironmentFile, ScenarioFile
+
+ENVIRONMENT_FILE: Final = "environment.yaml"
+File = TypeVar("File", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Prompts and scenarios. Scenarios are in the order of their names, profiles in the order written."""
+
+    name: str
+    scenarios: tuple[Scenario, ...]
+    prompts: EnvironmentFile
+
+    def policy_prompt(self, slot: Slot, *, show_preference: bool) -> str:
+        """Return the policy's system prompt, with the user's hidden thought only if it is to be shown."""
+        prompt = self.prompts.therapist_prompt.format(**_shared(slot))
+        if not show_preference:
+            return prompt
+        preference = slot.scenario.thought(slot.kind)
+        return f"{prompt} {self.prompts.preference_line.format(**_shared(slot), preference=preference)}"
+
+    def user_prompt(self, slot: Slot) -> str:
+        """Return the user model's system prompt: who it is and what it has on its mind."""
+        return self.prompts.user_prompt.format(**_shared(slot), thought=slot.scenario.thought(slot.kind))
+
+    def rating_prompt(self, slot: Slot, number: int) -> str:
+        """Return the question for a rating of the assistant's reply `number`, counted from 1."""
+        thought = slot.scenario.thought(slot.kind)
+        return self.prompts.rating_prompt.format(**_shared(slot), thought=thought, number=number)
+
+
+def _shared(slot: Slot) -> dict[str, str]:
+    return {"task": slot.scenario.task, "scenario": slot.scenario.name, "context": slot.profile.context}
+
+
+def load_environment(folder: Path) -> Environment:
+    """Read an environment's folder.
+
+    Raises:
+        SpecError: one line naming file, field and mend.
+    """
+    prompts = _read(folder / ENVIRONMENT_FILE, EnvironmentFile)
+    files = sorted(path for path in folder.glob("*.y*ml") if path.name != ENVIRONMENT_FILE)
+    if not files:
+        raise SpecError(f"{folder}: has no scenario; put one YAML file a scenario beside {ENVIRONMENT_FILE}")
+    read = [(path, _scenario(_read(path, ScenarioFile))) for path in files]
+    _refuse_twins(((path, scenario.name) for path, scenario in read), "name")
+    for path, scenario in read:
+        _refuse_twins(((path, profile.name) for profile in scenario.profiles), "profiles")
+    return Environment(prompts.name, tuple(sorted((s for _, s in read), key=lambda s: s.name)), prompts)
+
+
+def _read(path: Path, model: type[File]) -> File:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"{path}: can't be read ({error.strerror}); check the environment's folder") from None
+    return fit(model, read_mapping(data, str(path)), str(path))
+
+
+def _scenario(file: ScenarioFile) -> Scenario:
+    profiles = tuple(Profile(entry.name, entry.context, entry.opening) for entry in file.profiles)
+    return Scenario(
+        name=file.name,
+        task=file.task,
+        benign_thought=file.benign_thought,
+        biased_thought=file.biased_thought,
+        tags=file.tags,
+        held_out=file.held_out,
+        profiles=profiles,
+    )
+
+
+def _refuse_twins(names: Iterable[tuple[Path, str]], field: str) -> None:
+    first: dict[str, Path] = {}
+    for path, name in names:
+        if name in first:
+            raise SpecError(
+                f"{path}: {field}: {name!r} is taken (in {first[name].name}); give it another name"
+            )
+        first[name] = path
