@@ -1,0 +1,1 @@
+"""MASK, DeceptionBench, capability, held-out conversations, and the rules that score them."""

@@ -1,0 +1,112 @@
+"""The worker: a handler's return, failure or interruption, and what the shard becomes."""
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import Engine
+
+from services.core.db import phases, runs
+from services.core.db.phases import Claim
+from services.core.db.session import transaction
+from services.core.domain.errors import TrainingError
+from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
+from services.core.queue import rounds
+from services.core.queue.worker import Handler, Stop, Worker
+from tests.core.db.builders import a_run
+
+
+def a_worker(engine: Engine, handler: Handler, lease_s: float = 30) -> Worker:
+    return Worker(engine, "w", dict.fromkeys(PhaseName, handler), rounds.close_phase, lease_s)
+
+
+def nothing(_: Claim) -> None:
+    """A handler whose facts need no writing."""
+
+
+def status(engine: Engine, run_id: str) -> RunStatus:
+    with transaction(engine) as session:
+        return runs.get_run(session, run_id).status
+
+
+def test_a_run_is_worked_phase_by_phase_to_its_end(engine: Engine) -> None:
+    run_id = a_run(engine, rounds=2, evaluation_items=1, concurrency={"shard_size": 10})
+    seen: list[tuple[int, str]] = []
+    worker = a_worker(engine, lambda claim: seen.append((claim.round, claim.name)))
+    while worker.work_one():
+        pass
+    steps = ["simulate", "select", "train", "publish", "evaluate"]
+    assert seen == [(0, "evaluate"), *((1, step) for step in steps), *((2, step) for step in steps)]
+    assert status(engine, run_id) is RunStatus.SUCCEEDED
+
+
+def test_two_workers_finish_a_run_together(engine: Engine) -> None:
+    run_id = a_run(engine, rounds=2, evaluation_items=9, concurrency={"shard_size": 1})
+
+    def work() -> None:
+        worker = a_worker(engine, nothing)
+        while status(engine, run_id) is RunStatus.RUNNING:
+            worker.work_one()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert status(engine, run_id) is RunStatus.SUCCEEDED
+
+
+def test_an_expected_failure_is_kept_in_its_own_words(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+
+    def broken(_: Claim) -> None:
+        raise TrainingError("the child ran out of memory")
+
+    worker = a_worker(engine, broken)
+    while worker.work_one():
+        pass
+    with transaction(engine) as session:
+        run = runs.get_run(session, run_id)
+        shard = phases.of_runs(session, [run_id])[0]
+    assert run.status is RunStatus.FAILED
+    assert (shard.status, shard.failures) == (ShardStatus.FAILED, 3)
+    assert shard.error == "the child ran out of memory"
+
+
+def test_a_stop_hands_the_shard_back(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+
+    def stopped(_: Claim) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        a_worker(engine, stopped).work_one()
+    with transaction(engine) as session:
+        shard = phases.of_runs(session, [run_id])[0]
+    assert (shard.status, shard.failures) == (ShardStatus.OWED, 0)
+
+
+def test_a_worker_whose_lease_is_taken_changes_nothing(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+
+    def overtaken(claim: Claim) -> None:
+        with transaction(engine) as session:
+            phases.hand_back(session, claim)
+            assert phases.claim_next(session, list(PhaseName), "other", 30) is not None
+
+    assert a_worker(engine, overtaken).work_one()
+    with transaction(engine) as session:
+        shard = phases.of_runs(session, [run_id])[0]
+    assert (shard.status, shard.worker, shard.failures) == (ShardStatus.RUNNING, "other", 0)
+
+
+def test_long_work_keeps_its_lease(engine: Engine) -> None:
+    a_run(engine, evaluation_items=1)
+
+    def slow(_: Claim) -> None:
+        for _second in range(10):
+            time.sleep(0.2)
+            with transaction(engine) as session:
+                assert phases.reap(session) == 0
+
+    assert a_worker(engine, slow, lease_s=1).work_one()
