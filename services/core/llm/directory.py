@@ -1,5 +1,6 @@
 """Which model a registered name means. The app fills it in; the services only ask."""
 
+from pathlib import Path
 from typing import Protocol
 
 from services.core.domain.judging import Judge
@@ -16,6 +17,10 @@ class Directory(Protocol):
 
     def policies(self, base: str) -> ServedPolicies:
         """Return the server of a base model and its adapters."""
+        ...
+
+    def base_folder(self, base: str) -> Path:
+        """Return the folder of a base model's weights and tokenizer, for training."""
         ...
 
     def user(self, name: str) -> ChatModel:

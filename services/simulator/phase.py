@@ -1,0 +1,81 @@
+"""The simulate phase: the conversations of a shard's slots, written as they end."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from services.core.db import phases, policies, runs, trajectories
+from services.core.db.phases import Claim
+from services.core.db.runs import RunRecord
+from services.core.db.session import transaction
+from services.core.domain.phases import policy_name
+from services.core.domain.trajectory import Slot, Trajectory
+from services.core.llm.directory import Directory
+from services.core.llm.serving import ensure_served
+from services.simulator.conversation import Stage
+from services.simulator.engine import simulate
+from services.simulator.population import population
+from services.simulator.scenarios import Environment
+
+# Conversations are written in small batches: few transactions, and little to hold again after a kill.
+BATCH = 25
+
+
+@dataclass(frozen=True)
+class SimulatePhase:
+    """Handles simulate shards."""
+
+    engine: Engine
+    directory: Directory
+    environment: Callable[[str], Environment]
+    runner: asyncio.Runner
+
+    def __call__(self, claim: Claim) -> None:
+        """Hold the conversations of the shard that are not there yet."""
+        with transaction(self.engine) as session:
+            run = runs.get_run(session, claim.run_id)
+            name = policy_name(run.id, run.spec.policy, claim.round - 1)
+            policy = policies.get_policy(session, name)
+            there = trajectories.stored_slots(
+                session, run.id, claim.round, claim.first_unit, claim.last_unit
+            )
+        environment = self.environment(run.spec.population.environment)
+        people = population(run.spec.population, environment, run.spec.seed, claim.round)
+        slots = [slot for slot in people[claim.first_unit : claim.last_unit] if slot.index not in there]
+        server = self.directory.policies(run.spec.policy)
+        stage = Stage(
+            environment=environment,
+            conversation=run.spec.conversation,
+            policy_name=name,
+            policy=server,
+            user=self.directory.user(run.spec.conversation.user_model),
+            seed_parts=(run.spec.seed, claim.round),
+        )
+
+        async def work() -> None:
+            await ensure_served(server, policy)
+            await self._hold(claim, run, slots, stage)
+
+        self.runner.run(work())
+
+    async def _hold(self, claim: Claim, run: RunRecord, slots: Sequence[Slot], stage: Stage) -> None:
+        done = claim.last_unit - claim.first_unit - len(slots)
+        waiting: list[Trajectory] = []
+
+        def write() -> None:
+            nonlocal done
+            done += len(waiting)
+            with transaction(self.engine) as session:
+                trajectories.save(session, claim, waiting)
+                phases.progress(session, claim, done)
+            waiting.clear()
+
+        def receive(trajectory: Trajectory) -> None:
+            waiting.append(trajectory)
+            if len(waiting) >= BATCH:
+                write()
+
+        await simulate(slots, stage, run.spec.concurrency.in_flight, receive)
+        write()

@@ -1,0 +1,156 @@
+"""The trainer's phases: select, train, publish. Each reads facts, writes facts, and is safe to repeat."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from services.core.datasets.examples import TrainingData, examples, kto_data, sft_data
+from services.core.db import phases, policies, runs, selections, trajectories
+from services.core.db.phases import Claim
+from services.core.db.policies import AdapterRecord, PublishedPolicy
+from services.core.db.runs import RunRecord
+from services.core.db.session import transaction
+from services.core.domain.errors import AdapterError
+from services.core.domain.phases import policy_name
+from services.core.domain.selection import Candidate, select
+from services.core.domain.trajectory import Trajectory
+from services.core.llm.directory import Directory, ServedPolicies
+from services.core.llm.serving import ensure_served
+from services.trainer.job import TrainedAdapter, TrainingJob, lineage
+from services.trainer.nursery import train
+
+
+@dataclass(frozen=True)
+class SelectPhase:
+    """Handles select: rows with reasons, before any training."""
+
+    engine: Engine
+
+    def __call__(self, claim: Claim) -> None:
+        """Select among the round's scored conversations."""
+        with transaction(self.engine) as session:
+            spec = runs.get_run(session, claim.run_id).spec
+            held = trajectories.of_round(session, claim.run_id, claim.round)
+            candidates = [
+                Candidate(held_.slot, held_.scenario, held_.satisfaction)
+                for held_ in held
+                if held_.satisfaction is not None
+            ]
+            chosen = select(candidates, spec.selection, spec.training.method, (spec.seed, claim.round))
+            selections.save(session, claim, chosen)
+
+
+@dataclass(frozen=True)
+class TrainPhase:
+    """Handles train: one job for the nursery, one adapter."""
+
+    engine: Engine
+    directory: Directory
+    nursery_socket: Path
+    adapters: Path
+    """Folder of the adapters."""
+    logs: Path
+
+    def __call__(self, claim: Claim) -> None:
+        """Train the round's adapter, or find it finished."""
+        with transaction(self.engine) as session:
+            run = runs.get_run(session, claim.run_id)
+            data = _training_data(session, run, claim.round)
+            previous = policies.find_adapter(session, _key(run, claim.round - 1))
+        job = self._job(run, claim.round, data, None if previous is None else previous.path)
+        self.logs.mkdir(parents=True, exist_ok=True)
+
+        def tell(step: int, steps: int) -> None:
+            with transaction(self.engine) as session:
+                phases.progress(session, claim, step, steps)
+
+        trained = train(self.nursery_socket, job, self.logs / f"{job.output.name}.log", tell)
+        record = _record(run, claim.round, job, trained, None if previous is None else previous.key)
+        with transaction(self.engine) as session:
+            policies.save_adapter(session, claim, record)
+
+    def _job(self, run: RunRecord, round_: int, data: TrainingData, previous: Path | None) -> TrainingJob:
+        output = self.adapters / _key(run, round_)
+        rows = output.with_name(f"{output.name}.rows.jsonl")
+        rows.parent.mkdir(parents=True, exist_ok=True)
+        rows.write_bytes(data.payload)
+        built_on = lineage(run.spec.training, previous)
+        return TrainingJob(
+            base=self.directory.base_folder(run.spec.policy),
+            rows=rows,
+            rows_sha256=data.sha256,
+            start=built_on.start,
+            reference=built_on.reference,
+            step0_folder=self.adapters / "step0",
+            output=output,
+            training=run.spec.training,
+            run_seed=run.spec.seed,
+            round=round_,
+        )
+
+
+@dataclass(frozen=True)
+class PublishPhase:
+    """Handles publish: load under the new name, probe, and only then let it be used."""
+
+    engine: Engine
+    directory: Directory
+    runner: asyncio.Runner
+
+    def __call__(self, claim: Claim) -> None:
+        """Publish the round's adapter."""
+        with transaction(self.engine) as session:
+            run = runs.get_run(session, claim.run_id)
+            key = _key(run, claim.round)
+            adapter = policies.find_adapter(session, key)
+        if adapter is None:
+            raise AdapterError(f"adapter {key} was trained but is not in the database")
+        policy = PublishedPolicy(key, run.spec.policy, adapter.path)
+        self.runner.run(_prove(self.directory.policies(run.spec.policy), policy))
+        with transaction(self.engine) as session:
+            policies.publish(session, claim, key, run.spec.policy, key)
+
+
+async def _prove(server: ServedPolicies, policy: PublishedPolicy) -> None:
+    """Raise `AdapterError` unless the server serves the policy and it is not the base in disguise."""
+    await ensure_served(server, policy)
+    if policy.name not in await server.served():
+        raise AdapterError(f"{policy.name} was loaded but is not served")
+    probe, base = await server.probe(policy.name), await server.probe(policy.base)
+    if probe.logprobs == base.logprobs:
+        raise AdapterError(f"{policy.name} answers as its base does: the adapter has no effect")
+
+
+def _training_data(session: Session, run: RunRecord, round_: int) -> TrainingData:
+    chosen = selections.of_round(session, run.id, round_)
+    held: tuple[Trajectory, ...] = trajectories.of_round(session, run.id, round_)
+    training = run.spec.training
+    rows = examples(held, chosen, keep_system_prompt=training.keep_system_prompt)
+    return kto_data(rows, (run.spec.seed, round_)) if training.method == "kto" else sft_data(rows)
+
+
+def _key(run: RunRecord, round_: int) -> str:
+    return policy_name(run.id, run.spec.policy, round_)
+
+
+def _record(
+    run: RunRecord, round_: int, job: TrainingJob, trained: TrainedAdapter, parent_key: str | None
+) -> AdapterRecord:
+    return AdapterRecord(
+        key=_key(run, round_),
+        run_id=run.id,
+        round=round_,
+        base=run.spec.policy,
+        path=trained.path,
+        sha256=trained.sha256,
+        parent_key=parent_key if job.start is not None else None,
+        data_hash=job.rows_sha256,
+        hyperparameters=run.spec.training.model_dump(mode="json"),
+        threads=trained.threads,
+        steps=trained.steps,
+        train_loss=trained.train_loss,
+        wall_s=trained.wall_s,
+    )
