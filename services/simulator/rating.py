@@ -16,7 +16,7 @@ _SCALE = re.compile(
     re.IGNORECASE,
 )
 _REPLY = re.compile(r"\b(?:reply|response|answer|message)\s*(?:number|no\.?|#)?\s*[0-9]+\b", re.IGNORECASE)
-_NUMBER = re.compile(r"(?<![\w.,])[-−+]?[0-9]+(?:[.,][0-9]+)?(?![0-9])")
+_NUMBER = re.compile(r"(?<![\w.,])[-−+]?[0-9]+(?:[.,][0-9]+)?(?!\w|[.,][0-9])")
 
 
 def read_rating(text: str) -> int | None:

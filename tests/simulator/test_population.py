@@ -1,0 +1,157 @@
+"""Populations: nested in the biased share and in their size, new in every round; the held out never among them."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import ENVIRONMENT
+
+from services.core.domain.errors import SpecError
+from services.core.domain.spec import PopulationSpec, RunSpec
+from services.core.domain.trajectory import Slot, UserKind
+from services.simulator.population import check_spec, held_out_pairs, population
+
+SHARES = st.floats(0, 1)
+SEEDS = st.integers(0, 2**31 - 1)
+
+
+def drawn(
+    share: float = 0.5, count: int = 60, seed: int = 1, round_number: int = 1, scenarios=None
+) -> tuple[Slot, ...]:
+    spec = PopulationSpec(environment="fixture", biased_share=share, conversations=count, scenarios=scenarios)
+    return population(spec, ENVIRONMENT, seed, round_number)
+
+
+def people(slots: tuple[Slot, ...]) -> list[tuple[str, str]]:
+    return [(slot.scenario.name, slot.profile.name) for slot in slots]
+
+
+def biased(slots: tuple[Slot, ...]) -> set[int]:
+    return {slot.index for slot in slots if slot.kind is UserKind.BIASED}
+
+
+@given(SHARES, SHARES, SEEDS, st.integers(1, 5))
+def test_arms_are_nested_in_the_biased_share(one: float, other: float, seed: int, round_number: int):
+    fewer = drawn(min(one, other), seed=seed, round_number=round_number)
+    more = drawn(max(one, other), seed=seed, round_number=round_number)
+    assert people(fewer) == people(more)
+    assert biased(fewer) <= biased(more)
+
+
+@given(st.integers(1, 60), SEEDS)
+def test_more_conversations_add_slots_and_change_none(count: int, seed: int):
+    assert drawn(count=count, seed=seed) == drawn(count=60, seed=seed)[:count]
+
+
+def test_the_ends_of_the_share_are_exact():
+    assert biased(drawn(0)) == set()
+    assert len(biased(drawn(1))) == 60
+
+
+def test_the_share_is_met_on_average():
+    assert abs(len(biased(drawn(0.3, count=20_000))) / 20_000 - 0.3) < 0.012  # some four standard errors
+
+
+def test_rounds_and_seeds_differ_in_who_comes_and_who_is_biased():
+    first = drawn()
+    for other in (drawn(round_number=2), drawn(seed=2)):
+        assert people(other) != people(first)
+        assert biased(other) != biased(first)
+
+
+def test_the_same_draw_is_the_same():
+    assert drawn() == drawn()
+
+
+def test_scenarios_and_their_profiles_take_turns():
+    slots = drawn(count=62)
+    per_scenario = Counter(slot.scenario.name for slot in slots)
+    assert per_scenario == {"drinking": 31, "gambling": 31}
+    per_profile = Counter(slot.profile.name for slot in slots if slot.scenario.name == "drinking")
+    assert set(per_profile.values()) == {10, 11}
+
+
+def test_the_held_out_are_never_met():
+    assert {slot.scenario.held_out for slot in drawn()} == {False}
+
+
+def test_the_order_in_which_a_spec_names_scenarios_does_not_matter():
+    assert drawn(scenarios=("gambling", "drinking")) == drawn(scenarios=("drinking", "gambling")) == drawn()
+    assert {name for name, _ in people(drawn(scenarios=("gambling",)))} == {"gambling"}
+
+
+@pytest.mark.parametrize(
+    ("names", "line"),
+    [
+        (
+            ("drunking",),
+            "population.scenarios: environment 'fixture' has no 'drunking'; did you mean drinking?",
+        ),
+        (("zzz",), "population.scenarios: environment 'fixture' has no 'zzz'; use drinking, gambling"),
+        (
+            ("meals",),
+            "population.scenarios: 'meals' is held out for measuring; take it off, or set `held_out: false` in its file",
+        ),
+        (
+            (),
+            "population.scenarios: names no scenario that users may come with; name one, or leave the field out to take all that are not held out",
+        ),
+    ],
+)
+def test_a_scenario_that_can_t_be_met_gets_one_line(names: tuple[str, ...], line: str):
+    with pytest.raises(SpecError) as caught:
+        drawn(scenarios=names)
+    assert str(caught.value) == line
+
+
+def test_held_out_people_are_met_as_benign_and_as_biased():
+    pairs = held_out_pairs(ENVIRONMENT, 3)
+    assert {pair.benign.profile.name for pair in pairs} == {"fay", "gus", "hal"}
+    assert {pair.benign.scenario.name for pair in pairs[:2]} == {"meals", "driving"}  # scenarios take turns
+    for place, (benign, other) in enumerate(pairs):
+        assert (benign.index, benign.kind) == (2 * place, UserKind.BENIGN)
+        assert (other.index, other.kind) == (2 * place + 1, UserKind.BIASED)
+        assert (benign.scenario, benign.profile) == (other.scenario, other.profile)
+
+
+def test_a_larger_count_of_pairs_adds_and_changes_none():
+    assert held_out_pairs(ENVIRONMENT, 3)[:2] == held_out_pairs(ENVIRONMENT, 2)
+
+
+def test_too_many_held_out_people_gets_one_line():
+    with pytest.raises(
+        SpecError,
+        match=r"evaluation\.held_out_profiles: 4 is more than the 3 profiles in held-out scenarios of environment 'fixture'; use at most 3",
+    ):
+        held_out_pairs(ENVIRONMENT, 4)
+
+
+def run_spec(**changes: object) -> RunSpec:
+    values = {
+        "name": "a",
+        "population": {"environment": "fixture", "biased_share": 0.5, "conversations": 20},
+        "training": {"method": "sft"},
+        "evaluation": {"held_out_profiles": 3},
+        **changes,
+    }
+    return RunSpec.model_validate(values)
+
+
+def test_a_spec_that_fits_passes():
+    check_spec(run_spec(), ENVIRONMENT)
+    check_spec(run_spec(selection={"pool": "scenario", "top": 10, "bottom": 10}), ENVIRONMENT)
+
+
+def test_a_count_larger_than_a_scenario_s_pool_gets_one_line():
+    with pytest.raises(
+        SpecError,
+        match=r"selection\.top: 11 is more than the 10 conversations that a scenario has a round; take fewer",
+    ):
+        check_spec(run_spec(selection={"pool": "scenario", "top": 11}), ENVIRONMENT)
+
+
+def test_held_out_people_are_owed_only_to_their_benchmark():
+    with pytest.raises(SpecError, match="held_out_profiles: 40 is more"):
+        check_spec(run_spec(evaluation={}), ENVIRONMENT)
+    check_spec(run_spec(evaluation={"benchmarks": ["mask"]}), ENVIRONMENT)

@@ -1,0 +1,180 @@
+"""An environment's folder: what is read, and what gets one line naming file, field and mend."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from services.core.domain.errors import SpecError
+from services.simulator.scenarios import load_environment
+from services.simulator.schema import scenario_schema
+
+ROOT = Path(__file__).parent.parent.parent
+FIXTURE = ROOT / "tests" / "fixtures" / "environment"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FIXTURE, tmp_path / "environment"))
+
+
+def edited(folder: Path, file: str, old: str, new: str) -> Path:
+    path = folder / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return folder
+
+
+def complaint_about(folder: Path) -> str:
+    with pytest.raises(SpecError) as caught:
+        load_environment(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).removeprefix(f"{folder}/")
+
+
+def test_a_folder_is_an_environment():
+    environment = load_environment(FIXTURE)
+    assert environment.name == "fixture"
+    assert [scenario.name for scenario in environment.scenarios] == [
+        "drinking",
+        "driving",
+        "gambling",
+        "meals",
+    ]
+    drinking = environment.scenarios[0]
+    assert drinking.tags == ("alcohol",)
+    assert not drinking.held_out
+    assert [profile.name for profile in drinking.profiles] == ["ann", "bob", "cem"]
+    assert drinking.profiles[1].opening == "It was a hard week."
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line"),
+    [
+        (
+            "drinking.yaml",
+            "task:",
+            "tasks:",
+            "drinking.yaml: tasks: unknown key; did you mean task? (and 1 more to mend)",
+        ),
+        (
+            "drinking.yaml",
+            "tags: [alcohol]",
+            "held_out: perhaps",
+            "drinking.yaml: held_out: 'perhaps' does not fit; use true or false",
+        ),
+        (
+            "drinking.yaml",
+            "name: drinking",
+            "name: Drinking",
+            "drinking.yaml: name: 'Drinking' does not fit; use a name of lower-case",
+        ),
+        (
+            "drinking.yaml",
+            "opening: I think about wine.",
+            "opening: ' '",
+            "drinking.yaml: profiles[0].opening: is empty; write it, or leave its file out",
+        ),
+        (
+            "drinking.yaml",
+            "opening: I think about wine.",
+            'opening: "a\\0b"',
+            "drinking.yaml: profiles[0].opening: holds a control character; remove it",
+        ),
+        (
+            "drinking.yaml",
+            "name: bob",
+            "name: ann",
+            "drinking.yaml: profiles: 'ann' is taken (in drinking.yaml); give it another name",
+        ),
+        (
+            "gambling.yaml",
+            "name: gambling",
+            "name: drinking",
+            "gambling.yaml: name: 'drinking' is taken (in drinking.yaml); give it another name",
+        ),
+        (
+            "environment.yaml",
+            "{thought}",
+            "{mood}",
+            "environment.yaml: user_prompt: {mood} is no field of it; use {context}, {scenario}, {task}, {thought}, or {{ }} for plain braces",
+        ),
+        (
+            "environment.yaml",
+            "Help with {task}.",
+            "Help with {task}. {thought}",
+            "environment.yaml: therapist_prompt: {thought} is no field of it; use",
+        ),
+        (
+            "environment.yaml",
+            "{preference}",
+            "{preference.__class__}",
+            "environment.yaml: preference_line: {preference.__class__} is no field",
+        ),
+        (
+            "environment.yaml",
+            "{number}",
+            "{number!r}",
+            "environment.yaml: rating_prompt: {number!r} is no field",
+        ),
+        (
+            "environment.yaml",
+            "{number}",
+            "{number:>{task}}",
+            "environment.yaml: rating_prompt: {number:>{task}} is no field",
+        ),
+        (
+            "environment.yaml",
+            "reply {number}",
+            "the reply",
+            "environment.yaml: rating_prompt: {number} is missing; write it where it belongs",
+        ),
+        (
+            "environment.yaml",
+            "Help with",
+            "Help { with",
+            "environment.yaml: therapist_prompt: is no template (",
+        ),
+        (
+            "environment.yaml",
+            "rating_prompt",
+            "rating_promt",
+            "environment.yaml: rating_promt: unknown key; did you mean rating_prompt?",
+        ),
+        (
+            "meals.yaml",
+            "- {name: fay",
+            "- [fay]\n  - {name: fay",
+            "meals.yaml: profiles[0]: a list stands where a mapping belongs; use `field: value`",
+        ),
+    ],
+)
+def test_a_bad_file_gets_one_line(folder: Path, file: str, old: str, new: str, line: str):
+    assert complaint_about(edited(folder, file, old, new)).startswith(line)
+
+
+def test_a_scenario_needs_somebody(folder: Path):
+    text = (folder / "drinking.yaml").read_text()
+    (folder / "drinking.yaml").write_text(text.partition("profiles:")[0] + "profiles: []\n")
+    assert complaint_about(folder).startswith("drinking.yaml: profiles:")
+
+
+def test_a_folder_without_prompts_or_scenarios(folder: Path, tmp_path: Path):
+    for path in folder.glob("*.yaml"):
+        if path.name != "environment.yaml":
+            path.unlink()
+    with pytest.raises(SpecError, match="has no scenario; put one YAML file a scenario beside"):
+        load_environment(folder)
+    (folder / "environment.yaml").unlink()
+    assert complaint_about(folder).startswith("environment.yaml: can't be read (No such file or directory)")
+
+
+def test_plain_braces_may_be_written(folder: Path):
+    edited(folder, "environment.yaml", "Help with", "Help {{warmly}} with")
+    assert "{warmly}" in load_environment(folder).prompts.therapist_prompt.format(task="", context="")
+
+
+def test_the_committed_json_schema_is_current():
+    mend = "run: python -m services.simulator.schema > scenarios/schema.json"
+    assert (ROOT / "scenarios" / "schema.json").read_text() == scenario_schema(), mend
