@@ -1,0 +1,134 @@
+# pyright: basic
+# torch is untyped in parts; this module is a training loop.
+"""How the pocket policy learns to talk: next-token prediction on the replies of a generated corpus, from scratch.
+
+Only replies bear loss (prompts are drawn at random, and there is nothing to learn in chance). The loop is plain
+torch in float32 on however many threads the caller has set, seeded throughout.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional
+
+from services.core.domain.seeds import derive_seed
+from services.pocket.policy.llama import Shape, Weights, forward, new_weights
+from services.pocket.policy.tokenizer import BOS, END, ROLES
+from services.pocket.world import corpus
+
+Progress = Callable[[int, int, float], None]
+_IGNORED = -100
+Row = tuple[list[int], list[int]]  # a document's ids, and its labels: the ids of replies, else ignored
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast. The defaults made the committed weights."""
+
+    documents: int = 28_000
+    tokens_per_step: int = 3_000
+    peak_learning_rate: float = 4e-3
+    warmup_steps: int = 60
+    weight_decay: float = 0.05
+    longest_document: int = 360
+    """In tokens; the rest of a longer document is left out."""
+
+
+def encode_document(tokenizer: Tokenizer, document: corpus.Document) -> Row:
+    """Return a document's ids and labels; a label is the id itself inside replies, else ignored."""
+    ids, labels = [tokenizer.token_to_id(BOS)], [_IGNORED]
+    for message in (message for _, chat in document.chats for message in chat):
+        said = [*tokenizer.encode(message.content, add_special_tokens=False).ids, tokenizer.token_to_id(END)]
+        ids += [tokenizer.token_to_id(ROLES[message.role]), *said]
+        is_reply = message.role == "assistant"
+        labels += [_IGNORED, *(said if is_reply else [_IGNORED] * len(said))]
+    return ids, labels
+
+
+def _batches(rows: list[Row], recipe: Recipe) -> Iterator[list[Row]]:
+    # Rows of like length share a step, so little is padded; which lengths come when is shuffled by the caller.
+    pool = 1024
+    for start in range(0, len(rows), pool):
+        chunk = sorted(rows[start : start + pool], key=lambda row: len(row[0]))
+        steps: list[list[Row]] = [[]]
+        for row in chunk:
+            if (len(steps[-1]) + 1) * len(row[0]) > recipe.tokens_per_step:
+                steps.append([])
+            steps[-1].append(row)
+        order = torch.randperm(len(steps), generator=torch.Generator().manual_seed(start)).tolist()
+        yield from (steps[index] for index in order)
+
+
+def _tensors(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
+    length = max(len(ids) for ids, _ in rows)
+    ids = torch.zeros(len(rows), length, dtype=torch.long)
+    labels = torch.full((len(rows), length), _IGNORED)
+    for index, (row, marks) in enumerate(rows):
+        ids[index, : len(row)], labels[index, : len(row)] = torch.tensor(row), torch.tensor(marks)
+    return ids, labels
+
+
+def _schedule(step: int, steps: int, recipe: Recipe) -> float:
+    warm = min(1.0, (step + 1) / recipe.warmup_steps)
+    return recipe.peak_learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def train(
+    shape: Shape,
+    tokenizer: Tokenizer,
+    seed: int,
+    recipe: Recipe,
+    on_progress: Progress,
+    *,
+    has_openers: bool = True,
+) -> Weights:
+    """Return weights trained on the corpus of this seed. `on_progress(step, steps, loss)` is called every 20 steps."""
+    weights = new_weights(shape, derive_seed("pocket-weights", seed) % 2**31)
+    for tensor in weights.values():
+        tensor.requires_grad_()
+    cut = recipe.longest_document
+    documents = islice(corpus.documents(seed, has_openers=has_openers), recipe.documents)
+    rows = [
+        (ids[:cut], labels[:cut]) for ids, labels in (encode_document(tokenizer, one) for one in documents)
+    ]
+    steps = list(_batches(rows, recipe))
+    decayed = [tensor for tensor in weights.values() if tensor.dim() > 1]
+    plain = [tensor for tensor in weights.values() if tensor.dim() == 1]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.98))
+    for step, batch in enumerate(steps):
+        loss = _step(weights, shape, optimizer, batch, _schedule(step, len(steps), recipe))
+        if step % 20 == 0 or step == len(steps) - 1:
+            on_progress(step + 1, len(steps), loss)
+    return {name: tensor.detach() for name, tensor in weights.items()}
+
+
+def _step(
+    weights: Weights,
+    shape: Shape,
+    optimizer: torch.optim.Optimizer,
+    batch: list[Row],
+    rate: float,
+) -> float:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    ids, labels = _tensors(batch)
+    hidden = forward(weights, shape, ids[:, :-1])
+    targets = labels[:, 1:]
+    marked = targets != _IGNORED
+    logits = functional.linear(hidden[marked], weights["model.embed_tokens.weight"])
+    loss = functional.cross_entropy(logits, targets[marked])
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(
+        [tensor for group in optimizer.param_groups for tensor in group["params"]], 1.0
+    )
+    optimizer.step()
+    return float(loss.detach())
