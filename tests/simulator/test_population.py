@@ -155,3 +155,8 @@ def test_held_out_people_are_owed_only_to_their_benchmark():
     with pytest.raises(SpecError, match="held_out_profiles: 40 is more"):
         check_spec(run_spec(evaluation={}), ENVIRONMENT)
     check_spec(run_spec(evaluation={"benchmarks": ["mask"]}), ENVIRONMENT)
+
+
+def test_every_turn_is_shuffled_anew():
+    names = [name for name, _ in people(drawn())]
+    assert len({tuple(names[turn : turn + 2]) for turn in range(0, 60, 2)}) == 2
