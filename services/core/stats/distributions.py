@@ -3,7 +3,6 @@
 """The few distribution functions and the root finder that the statistics need, from scipy, with types."""
 
 from collections.abc import Callable
-
 from typing import cast
 
 from scipy import optimize, special
