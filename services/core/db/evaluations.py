@@ -6,16 +6,15 @@ An evaluation is one policy measured in one way. Runs that share a base and sett
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
 from services.core.db.tables import Evaluation, RunEvaluation, VerdictRow
-from services.core.domain.verdict import Verdict, outcome_of
-
-ItemKey = tuple[str, str, str]
+from services.core.domain.verdict import OUTCOMES, Benchmark, ScoringProfile, Verdict, item_key
 
 
 def ensure(session: Session, claim: Claim, policy: str, key: str) -> int:
@@ -50,11 +49,12 @@ def save(session: Session, claim: Claim, evaluation_id: int, verdicts: Sequence[
         session.execute(insert(VerdictRow).values(rows).on_conflict_do_nothing())
 
 
-def stored_items(session: Session, evaluation_id: int) -> Mapping[ItemKey, int]:
-    """Return how many repeats each (benchmark, subset, item) has."""
-    key = (VerdictRow.benchmark, VerdictRow.subset, VerdictRow.item)
-    query = select(*key, func.count()).where(VerdictRow.evaluation_id == evaluation_id).group_by(*key)
-    return {(row[0], row[1], row[2]): row[3] for row in session.execute(query)}
+def stored_items(session: Session, evaluation_id: int) -> frozenset[str]:
+    """Return the keys of the items that have a verdict; all repeats of an item are written together."""
+    query = select(VerdictRow.benchmark, VerdictRow.subset, VerdictRow.item).where(
+        VerdictRow.evaluation_id == evaluation_id
+    )
+    return frozenset(item_key(Benchmark(row[0]), row[1], row[2]) for row in session.execute(query.distinct()))
 
 
 def rounds_of(session: Session, run_id: str) -> Mapping[int, int]:
@@ -72,13 +72,13 @@ def verdicts_of(session: Session, evaluation_id: int) -> tuple[Verdict, ...]:
     )
     return tuple(
         Verdict(
-            benchmark=row.benchmark,
+            benchmark=Benchmark(row.benchmark),
             subset=row.subset,
             item=row.item,
             repeat=row.repeat,
-            outcome=outcome_of(row.benchmark, row.outcome),
+            outcome=OUTCOMES[Benchmark(row.benchmark)](row.outcome),
             detail=row.detail,
-            scorer=row.scorer,
+            scorer=cast("ScoringProfile", row.scorer),
             scorer_version=row.scorer_version,
         )
         for row in session.execute(query).scalars()
