@@ -1,0 +1,147 @@
+"""The nursery as its owner and its callers see it: start it, send it jobs.
+
+The app's supervisor owns it (`with Nursery() as nursery`); any of its worker processes calls `train` with
+the socket's path. Nothing here imports torch.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from services.core.domain.errors import TrainingError
+from services.trainer.fork_server import LOG_NAME
+from services.trainer.job import TrainedAdapter, TrainingJob
+
+_LONGEST_SOCKET_PATH = 100
+"""Bytes: unix sockets allow 104 (macOS) or 108 (Linux)."""
+_SOCKET_NAME = "nursery.sock"
+_LAST_LINES = 12
+
+
+class Nursery:
+    """A running nursery process; it and its trainings end with `stop`, or with the process that started it."""
+
+    def __init__(self):
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket_path: Path | None = None
+
+    @property
+    def socket_path(self) -> Path:
+        """Where `train` finds it, once started."""
+        if self._socket_path is None:
+            raise TrainingError("the nursery is not started")
+        return self._socket_path
+
+    def start(self) -> "Nursery":
+        """Start the process and return as soon as it takes jobs; it goes on importing for some seconds."""
+        self._socket_path = _private_folder() / _SOCKET_NAME
+        with self._log_path().open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services.trainer.fork_server", str(self._socket_path)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the owner to answer
+            )
+        self._await_socket(self._process)
+        return self
+
+    def stop(self, timeout_s: float = 10) -> None:
+        """End the nursery and every training in it."""
+        if self._process is None or self._process.stdin is None:
+            return
+        self._process.stdin.close()
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        shutil.rmtree(self.socket_path.parent, ignore_errors=True)
+
+    def __enter__(self) -> "Nursery":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _log_path(self) -> Path:
+        return self.socket_path.with_name(LOG_NAME)
+
+    def _await_socket(self, process: subprocess.Popen[bytes], timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not self.socket_path.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                log = _last_lines(self._log_path())
+                self.stop()
+                raise TrainingError(f"the nursery did not start; its log:\n{log}")
+            time.sleep(0.01)
+
+
+def train(
+    socket_path: Path, job: TrainingJob, log_path: Path, on_progress: Callable[[int, int], None]
+) -> TrainedAdapter:
+    """Train a job in a child of the nursery and return the finished adapter.
+
+    `on_progress(steps done, steps in all)` is called in this thread after every step; if it raises, the training is
+    killed. Raises TrainingError with the log's last lines when the child fails or is killed.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(str(socket_path))
+            request = {"job": job.model_dump(mode="json"), "log": str(log_path.absolute())}
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            answers = _answers(connection, on_progress)
+        except (FileNotFoundError, ConnectionError):
+            raise TrainingError(f"no nursery listens on {socket_path}; was it stopped?") from None
+    trained = answers.get("trained")
+    if answers.get("ended") != 0 or trained is None:
+        raise TrainingError(f"{_cause(answers)}; last lines of {log_path}:\n{_last_lines(log_path)}")
+    return TrainedAdapter(**trained | {"path": Path(trained["path"])})
+
+
+def _answers(connection: socket.socket, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
+    """Read until the connection closes; return all but the progress."""
+    answers: dict[str, Any] = {}
+    with connection.makefile("rb") as lines:
+        for line in lines:
+            message: dict[str, Any] = json.loads(line)
+            if "progress" in message:
+                on_progress(*message["progress"])
+            else:
+                answers |= message
+    return answers
+
+
+def _cause(answers: dict[str, Any]) -> str:
+    ended = answers.get("ended")
+    if ended is None:
+        return "the nursery ended during the training"
+    if ended < 0:
+        return f"the training child was killed by signal {-ended}"
+    return f"the training child failed: {answers.get('error', f'exit code {ended}')}"
+
+
+def _last_lines(log_path: Path) -> str:
+    try:
+        return "\n".join(log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+    except OSError:
+        return "(no log)"
+
+
+def _private_folder() -> Path:
+    """Make a folder for the user alone, short enough for a socket's path even where TMPDIR is not."""
+    folder = tempfile.mkdtemp(prefix="driftloop-")
+    if len(os.fsencode(folder)) > _LONGEST_SOCKET_PATH - len(f"/{_SOCKET_NAME}"):
+        Path(folder).rmdir()
+        folder = tempfile.mkdtemp(prefix="driftloop-", dir="/tmp")
+    return Path(folder)
