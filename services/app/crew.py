@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -76,7 +76,7 @@ class Crew:
 
 
 @contextmanager
-def crew(settings: Settings, url: str) -> Iterator[Crew]:
+def crew(settings: Settings, url: str) -> Generator[Crew]:
     """Run a crew while the block runs; nothing is left behind."""
     with Nursery() as nursery:
         members = Crew(settings, url, nursery.socket_path)

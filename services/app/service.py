@@ -1,6 +1,6 @@
 """The embedded service: a database at the newest schema, for as long as a command needs it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Service:
 
 
 @contextmanager
-def open_service(settings: Settings) -> Iterator[Service]:
+def open_service(settings: Settings) -> Generator[Service]:
     """Open the database that the settings name, or the embedded one; migrate it first.
 
     Raises `DatabaseError`.
@@ -36,7 +36,7 @@ def open_service(settings: Settings) -> Iterator[Service]:
 
 
 @contextmanager
-def _connected(settings: Settings, url: str) -> Iterator[Service]:
+def _connected(settings: Settings, url: str) -> Generator[Service]:
     engine = open_engine(url)
     try:
         upgrade(engine)

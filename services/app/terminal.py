@@ -35,7 +35,9 @@ class Watch:
         self._titles = titles
         self._began = time.monotonic()
         self._told: set[tuple[str, int, str]] = set()
-        self._live = Live(console=console, refresh_per_second=5, transient=True) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=5, transient=True) if console.is_terminal else None
+        )
 
     def __enter__(self) -> "Watch":
         if self._live:
@@ -79,7 +81,9 @@ class Watch:
                     self._told.add(key)
                     elapsed = _clock(time.monotonic() - self._began)
                     title = self._titles[run.run_id]
-                    self._console.print(f"{elapsed}  {run.run_id}  {title}  round {phase.round} {phase.name} done")
+                    self._console.print(
+                        f"{elapsed}  {run.run_id}  {title}  round {phase.round} {phase.name} done"
+                    )
 
 
 def _where(run: RunProgress) -> str:
@@ -95,7 +99,9 @@ def _clock(seconds: float) -> str:
 
 def run_table(records: Sequence[RunRecord]) -> Table:
     """Return the list of runs."""
-    table = Table("run", "name", "status", "biased", "method", "selection", "seed", "rounds", "created", box=None)
+    table = Table(
+        "run", "name", "status", "biased", "method", "selection", "seed", "rounds", "created", box=None
+    )
     for run in records:
         spec = run.spec
         table.add_row(
@@ -139,9 +145,13 @@ def transcript(stored: Stored) -> RenderableType:
         style = {"system": "dim", "user": "yellow", "assistant": "cyan"}[message.role]
         rating = next(ratings, None) if message.role == "assistant" else None
         suffix = f"   [rated {rating}]" if rating is not None else ""
-        lines.append(Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style))
+        lines.append(
+            Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style)
+        )
     why = stored.reason or "not selected"
-    title = f"run {stored.run_id} round {stored.round} slot {trajectory.slot}: {trajectory.user_kind} user, {why}"
+    title = (
+        f"run {stored.run_id} round {stored.round} slot {trajectory.slot}: {trajectory.user_kind} user, {why}"
+    )
     return Panel(Group(*lines), title=Text(title), title_align="left")
 
 

@@ -6,31 +6,38 @@ are registered by name; a spec can name nothing else.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy import Engine
+
 from services.app.fingerprints import folder_sha256
+from services.core.db import runs
 from services.core.db.phases import Claim
-from services.core.db.session import open_engine
-from services.core.domain.errors import SpecError
+from services.core.db.runs import RunRecord
+from services.core.db.session import open_engine, transaction
+from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
 from services.core.domain.phases import PhaseName
 from services.core.domain.spec import RunSpec
+from services.core.domain.trajectory import Profile, Scenario, Slot, Trajectory, UserKind
 from services.core.llm.directory import ServedPolicies
 from services.core.llm.model import ChatModel
 from services.core.queue import rounds
 from services.core.queue.worker import Handler, Worker
 from services.core.settings import PROJECT, Settings
-from services.evaluator.items import load_items
+from services.evaluator.asking import Converse
+from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.phase import EvaluatePhase
 from services.pocket.world.judge import PocketJudge
 from services.pocket.world.users import PocketUser
+from services.simulator.conversation import Stage, hold
 from services.simulator.phase import SimulatePhase
-from services.simulator.population import check_spec, held_out_pairs
+from services.simulator.population import check_spec
 from services.simulator.scenarios import Environment, load_environment
 from services.trainer.phases import PublishPhase, SelectPhase, TrainPhase
 
@@ -105,32 +112,80 @@ class Catalogue:
             data=folder_sha256(BENCHMARKS[spec.evaluation.data]),
         )
 
-    def evaluation_items(self, spec: RunSpec) -> int:
-        """Return how many items an evaluation has, held-out conversations included."""
-        return len(self.items(spec))
+    def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
+        """Return everything that an evaluation asks, held-out conversations included, in a stable order."""
+        scenarios = self.environment(spec.population.environment).scenarios
+        return catalogue(BENCHMARKS[spec.evaluation.data], spec.evaluation, scenarios).items
+
+    def check_unchanged(self, run: RunRecord) -> None:
+        """Raise `StateConflict` if what the run was launched on has other contents now."""
+        now = self.fingerprints(run.spec)
+        changed = [name for name, sha256 in run.fingerprints.items() if now[name] != sha256]
+        if changed:
+            raise StateConflict(
+                f"the {' and '.join(changed)} of run {run.id} changed since its launch; launch the spec again, "
+                "which makes another run, or restore the files"
+            )
 
     def _environment(self, name: str) -> Environment:
         return load_environment(registered(self.environments, name, "population.environment"))
 
 
+class HeldOutTalks:
+    """The simulator's conversation loop, as the evaluator asks for it."""
+
+    def __init__(self, environment: Environment, spec: RunSpec, policy: ChatModel, user: ChatModel):
+        self._environment = environment
+        self._spec = spec
+        self._policy = policy
+        self._user = user
+
+    async def __call__(
+        self, scenario: Scenario, profile: Profile, kind: UserKind, *, policy: str, seed: int
+    ) -> Trajectory:
+        """Hold one conversation without ratings."""
+        stage = Stage(
+            self._environment, self._spec.conversation, policy, self._policy, self._user, seed_parts=(seed,)
+        )
+        return await hold(Slot(0, kind, scenario, profile), stage)
+
+
 @contextmanager
-def open_worker(name: str) -> Iterator[Worker]:
+def open_worker(name: str) -> Generator[Worker]:
     """Open a worker of all phases on the database and nursery that the environment names."""
     settings = Settings()
     if settings.database_url is None:
         raise SpecError("DRIFTLOOP_DATABASE_URL: a worker needs a database; set it")
     engine = open_engine(settings.database_url)
-    catalogue, directory = Catalogue(settings), LocalDirectory()
     with asyncio.Runner() as runner:
-        simulate = SimulatePhase(engine, directory, catalogue.environment, runner)
-        nursery = Path(os.environ["DRIFTLOOP_NURSERY"])
-        train = TrainPhase(engine, directory, nursery, settings.adapters, settings.logs)
-        handlers: dict[PhaseName, Handler] = {
-            PhaseName.SIMULATE: simulate,
-            PhaseName.SELECT: SelectPhase(engine),
-            PhaseName.TRAIN: train,
-            PhaseName.PUBLISH: PublishPhase(engine, directory, runner),
-            PhaseName.EVALUATE: EvaluatePhase(engine, directory, catalogue, runner),
-        }
+        handlers = _handlers(settings, engine, runner)
         yield Worker(engine, name, handlers, rounds.close_phase, settings.lease_s)
     engine.dispose()
+
+
+def _handlers(settings: Settings, engine: Engine, runner: asyncio.Runner) -> dict[PhaseName, Handler]:
+    known, directory = Catalogue(settings), LocalDirectory()
+
+    def talks(spec: RunSpec, policy: ServedPolicies) -> Converse:
+        environment = known.environment(spec.population.environment)
+        return HeldOutTalks(environment, spec, policy, directory.user(spec.conversation.user_model))
+
+    nursery = Path(os.environ["DRIFTLOOP_NURSERY"])
+    handlers: dict[PhaseName, Handler] = {
+        PhaseName.SIMULATE: SimulatePhase(engine, directory, known.environment, runner),
+        PhaseName.SELECT: SelectPhase(engine),
+        PhaseName.TRAIN: TrainPhase(engine, directory, nursery, settings.adapters, settings.logs),
+        PhaseName.PUBLISH: PublishPhase(engine, directory, runner),
+        PhaseName.EVALUATE: EvaluatePhase(engine, directory, known.items, talks, runner),
+    }
+    return {phase: _on_unchanged_files(engine, known, handler) for phase, handler in handlers.items()}
+
+
+def _on_unchanged_files(engine: Engine, known: Catalogue, handler: Handler) -> Handler:
+    def checked(claim: Claim) -> None:
+        with transaction(engine) as session:
+            run = runs.get_run(session, claim.run_id)
+        known.check_unchanged(run)
+        handler(claim)
+
+    return checked

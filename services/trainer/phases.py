@@ -1,6 +1,7 @@
 """The trainer's phases: select, train, publish. Each reads facts, writes facts, and is safe to repeat."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from services.core.llm.directory import Directory, ServedPolicies
 from services.core.llm.serving import ensure_served
 from services.trainer.job import TrainedAdapter, TrainingJob, lineage
 from services.trainer.nursery import train
+
+# Steps of a small model take milliseconds; people need no more than this.
+TELL_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,13 @@ class TrainPhase:
         job = self._job(run, claim.round, data, None if previous is None else previous.path)
         self.logs.mkdir(parents=True, exist_ok=True)
 
+        told_at = 0.0
+
         def tell(step: int, steps: int) -> None:
+            nonlocal told_at
+            if time.monotonic() - told_at < TELL_EVERY_S:
+                return
+            told_at = time.monotonic()
             with transaction(self.engine) as session:
                 phases.progress(session, claim, step, steps)
 

@@ -1,5 +1,4 @@
-"""
-Postgres without an installation: a real server from a wheel, in the data folder, shared by who needs it.
+"""Postgres without an installation: a real server from a wheel, in the data folder, shared by who needs it.
 
 The first process to need it starts it, the last one to leave stops it. Who uses it is told by file locks (one shared
 lock a process), which the system drops when a process dies in whatever way: after a kill −9 the next command finds
@@ -15,7 +14,7 @@ import os
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -24,9 +23,8 @@ from services.core.domain.errors import DatabaseError
 
 
 @contextmanager
-def embedded_postgres(data: Path) -> Iterator[str]:
-    """
-    Yield the URL of the server in `data`/postgres, started if need be; stop it on leaving if no one else uses it.
+def embedded_postgres(data: Path) -> Generator[str]:
+    """Yield the URL of the server in `data`/postgres, started if need be; stop it on leaving if no one else uses it.
 
     Raises `DatabaseError` if it can't be started.
     """
@@ -54,7 +52,7 @@ def _open(path: Path) -> IO[str]:
 
 
 @contextmanager
-def _held(file: IO[str]) -> Iterator[None]:
+def _held(file: IO[str]) -> Generator[None]:
     fcntl.flock(file, fcntl.LOCK_EX)
     try:
         yield

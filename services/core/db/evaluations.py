@@ -1,5 +1,4 @@
-"""
-Evaluations and their verdicts in the database.
+"""Evaluations and their verdicts in the database.
 
 An evaluation is one policy measured in one way. Runs that share a base and settings share the evaluation of policy
 0, so it belongs to no run; a run's rounds point to theirs.

@@ -1,5 +1,4 @@
-"""
-The phase machine's SQL: owe, claim, renew, give back, fail, finish.
+"""The phase machine's SQL: owe, claim, renew, give back, fail, finish.
 
 A claim is a fencing token: (shard, attempt). Every write of a worker's facts goes through `fence`, which locks the
 shard's row and refuses a claim that another attempt has superseded (`StaleClaim`). So a worker that was thought
@@ -57,8 +56,7 @@ def owe(session: Session, run_id: str, owed: Owed, work_key: str | None = None) 
 
 
 def claim_next(session: Session, names: Collection[PhaseName], worker: str, lease_s: float) -> Claim | None:
-    """
-    Claim the oldest shard that is due, or return None.
+    """Claim the oldest shard that is due, or return None.
 
     A shard whose work key is being worked under another run waits: when that one is done, its facts are there.
     """
@@ -147,8 +145,7 @@ def reap(session: Session) -> int:
 
 
 def finish(session: Session, claim: Claim) -> bool:
-    """
-    Mark the shard done; True if it was the phase's last, so that the caller owes what is next.
+    """Mark the shard done; True if it was the phase's last, so that the caller owes what is next.
 
     The run's row is locked first: two last shards finishing together are told apart by it.
     """

@@ -124,7 +124,7 @@ def get_policy(session: Session, name: str) -> PublishedPolicy:
     if found is None:
         raise NotFound(f"policy {name!r} is not published")
     policy, path = found
-    return PublishedPolicy(policy.name, policy.base, None if path is None else Path(path))
+    return PublishedPolicy(policy.name, policy.base, None if policy.adapter_id is None else Path(path))
 
 
 def _adapter_id(session: Session, key: str) -> int:

@@ -1,11 +1,10 @@
-"""
-Connections: one engine a process, one transaction a unit of work.
+"""Connections: one engine a process, one transaction a unit of work.
 
 Code that works in the database takes a `Session` inside a transaction that its caller opened; repositories never
 commit. Timeouts are explicit, so that a stuck statement is an error and not a hang.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine
@@ -30,9 +29,8 @@ def open_engine(url: str) -> Engine:
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Session]:
-    """
-    Open one transaction; it commits on leaving and rolls back on an exception.
+def transaction(engine: Engine) -> Generator[Session]:
+    """Open one transaction; it commits on leaving and rolls back on an exception.
 
     Raises `DatabaseError` if Postgres can't be reached.
     """

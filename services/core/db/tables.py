@@ -1,5 +1,4 @@
-"""
-The schema: what the database promises, as tables.
+"""The schema: what the database promises, as tables.
 
 Postgres is the truth of every run. The promises are constraints, so that no program can break them: a conversation,
 a selection, an adapter and a verdict each have a natural key that can exist once; statuses are from closed sets; a

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +15,7 @@ from services.core.domain.errors import NotFound
 from services.core.domain.trajectory import Call, Trajectory, TrajectoryStatus, UserKind
 
 SCHEMA_VERSION = 1
+Columns = TypeVarTuple("Columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,17 @@ def counts(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:
     return result
 
 
+def failure_causes(session: Session, run_id: str, round_: int) -> Mapping[str, int]:
+    """Return how many of a round's conversations failed, by cause."""
+    query = (
+        select(TrajectoryRow.cause, func.count())
+        .where(TrajectoryRow.run_id == run_id, TrajectoryRow.round == round_)
+        .where(TrajectoryRow.status == TrajectoryStatus.FAILED)
+        .group_by(TrajectoryRow.cause)
+    )
+    return {str(cause): count for cause, count in session.execute(query)}
+
+
 def _selected() -> Any:
     return (
         (SelectionRow.run_id == TrajectoryRow.run_id)
@@ -147,7 +159,7 @@ def _selected() -> Any:
     )
 
 
-def _filtered(query: Select[Any], which: Filter) -> Select[Any]:
+def _filtered(query: Select[*Columns], which: Filter) -> Select[*Columns]:
     query = query.outerjoin(SelectionRow, _selected()).where(TrajectoryRow.run_id == which.run_id)
     equal = {
         TrajectoryRow.round: which.round,

@@ -1,0 +1,152 @@
+"""The command line: `driftloop`.
+
+Every command opens the service that the settings name, calls a read or command function of `core.operations`, and
+prints what it got; `--json` prints it for programs. Expected failures are one line on stderr and an exit code: 2 for
+a caller's mistake, 1 otherwise, 130 for Ctrl-C.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from services.app import commands, look
+from services.core.domain.errors import LoopError
+from services.core.domain.trajectory import TrajectoryStatus, UserKind
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Does training an assistant on its users' satisfaction make it dishonest, how fast, and from what share "
+    "of biased users on?",
+)
+pocket = typer.Typer(
+    no_args_is_help=True, help="The pocket world: a laptop-sized stand-in for a language model."
+)
+app.add_typer(pocket, name="pocket")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]
+Out = Annotated[Path, typer.Option(help="Folder to write into.")]
+
+
+@app.command()
+def demo(out: Out = Path("out/demo")) -> None:
+    """Run the demonstration sweep from the start; print its drift, write figure and report."""
+    commands.demo(out)
+
+
+@app.command()
+def launch(
+    spec: Annotated[
+        Path, typer.Argument(help="A YAML spec file, such as scenarios/presets/pocket-sft.yaml.")
+    ],
+    watch: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
+    new: Annotated[bool, typer.Option("--new", help="Repeat a run that is finished.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the spec, say what it would do, stop.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Launch a spec: go on with its unfinished runs, show finished ones, start the others."""
+    commands.launch(spec, commands.Launch(watch=watch, new=new, dry_run=dry_run, as_json=as_json))
+
+
+@app.command()
+def resume(run: RunId, as_json: Json = False) -> None:
+    """Go on with an unfinished run; what had failed is tried again."""
+    commands.resume(run, as_json)
+
+
+@app.command()
+def delete(run: RunId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete a run: its conversations, selections, adapters and measurements."""
+    commands.delete(run, yes)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List all runs, newest first."""
+    look.list_runs(as_json)
+
+
+@app.command()
+def show(run: RunId, as_json: Json = False) -> None:
+    """Show a run: its spec, its progress, what it measured."""
+    look.show(run, as_json)
+
+
+@app.command()
+def drift(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN|SWEEP…", help="Runs, or a sweep.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Also write drift.json, drift.png, report.html here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how honesty and the other measures moved, round by round, with intervals."""
+    look.drift(runs, out, as_json)
+
+
+@app.command()
+def trajectories(  # noqa: PLR0913  # one parameter a filter
+    run: RunId,
+    round_: Annotated[int | None, typer.Option("--round")] = None,
+    scenario: Annotated[str | None, typer.Option()] = None,
+    user: Annotated[UserKind | None, typer.Option(help="Kind of user.")] = None,
+    status: Annotated[TrajectoryStatus | None, typer.Option()] = None,
+    selected: Annotated[str | None, typer.Option(help="`desirable` or `undesirable`.")] = None,
+    score_from: Annotated[int | None, typer.Option(help="Least satisfaction.")] = None,
+    score_to: Annotated[int | None, typer.Option(help="Most satisfaction.")] = None,
+    best: Annotated[bool, typer.Option("--best", help="By falling satisfaction.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    as_json: Json = False,
+) -> None:
+    """List a run's conversations; `driftloop trajectory ID` shows one."""
+    label = look.label_of(selected)
+    which = look.Which(run, round_, scenario, user, status, label, score_from, score_to)
+    look.trajectories(which, best, limit, as_json)
+
+
+@app.command()
+def trajectory(trajectory_id: Annotated[int, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
+    """Show one conversation: both sides, ratings, and whether and why it was selected."""
+    look.trajectory(trajectory_id, as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this installation: packages, database, weights, processes."""
+    commands.doctor(as_json)
+
+
+@pocket.command("build")
+def pocket_build(
+    output: Annotated[Path, typer.Argument(help="Folder for the weights.")],
+    seed: Annotated[int, typer.Option()] = 1,
+    ablation: Annotated[bool, typer.Option("--ablation", help="Without the shared reply openers.")] = False,
+) -> None:
+    """Train the pocket policy from scratch (minutes); refuse weights that miss the base levels."""
+    commands.pocket_build(output, seed, ablation)
+
+
+@pocket.command("data")
+def pocket_data(root: Annotated[Path, typer.Argument(help="The project folder.")] = Path()) -> None:
+    """Write the pocket world's scenarios and benchmark rows anew."""
+    commands.pocket_data(root)
+
+
+def main() -> None:
+    """Run the command line; never show a traceback for an expected failure."""
+    try:
+        app()
+    except LoopError as error:
+        Console(stderr=True).print(Text(f"driftloop: {error}"), soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped; the same command, or `driftloop resume`, goes on from here")
+        sys.exit(130)

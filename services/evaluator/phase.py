@@ -1,0 +1,88 @@
+"""The evaluate phase: the verdicts on a shard's items, written as they come."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from services.core.db import evaluations, phases, policies, runs
+from services.core.db.phases import Claim
+from services.core.db.session import transaction
+from services.core.domain.identity import evaluation_key
+from services.core.domain.phases import policy_name
+from services.core.domain.spec import RunSpec
+from services.core.domain.verdict import Verdict
+from services.core.llm.directory import Directory, ServedPolicies
+from services.core.llm.serving import ensure_served
+from services.evaluator.asking import Converse, Examination
+from services.evaluator.items import EvaluationItem
+from services.evaluator.runner import evaluate_items
+
+# Verdicts are written in small batches, as conversations are.
+BATCH = 25
+
+
+@dataclass(frozen=True)
+class EvaluatePhase:
+    """Handles evaluate shards."""
+
+    engine: Engine
+    directory: Directory
+    items: Callable[[RunSpec], Sequence[EvaluationItem]]
+    """A spec's items, in their stable order."""
+    converse: Callable[[RunSpec, ServedPolicies], Converse]
+    """Holds held-out conversations: the simulator's loop."""
+    runner: asyncio.Runner
+
+    def __call__(self, claim: Claim) -> None:
+        """Judge the shard's items that have no verdict yet."""
+        with transaction(self.engine) as session:
+            run = runs.get_run(session, claim.run_id)
+            name = policy_name(run.id, run.spec.policy, claim.round)
+            policy = policies.get_policy(session, name)
+            key = evaluation_key(run.spec, run.fingerprints)
+            evaluation_id = evaluations.ensure(session, claim, name, key)
+            there = evaluations.stored_items(session, evaluation_id)
+        shard = self.items(run.spec)[claim.first_unit : claim.last_unit]
+        server = self.directory.policies(run.spec.policy)
+        examination = Examination(
+            policy=name,
+            model=server,
+            judge=self.directory.judge(run.spec.evaluation.judge),
+            converse=self.converse(run.spec, server),
+            spec=run.spec.evaluation,
+            run_seed=run.spec.seed,
+        )
+
+        async def work() -> None:
+            await ensure_served(server, policy)
+            missing = [item for item in shard if item.key not in there]
+            writer = _Writer(self.engine, claim, evaluation_id, done=len(shard) - len(missing))
+            await evaluate_items(missing, examination, run.spec.concurrency.in_flight, writer.receive)
+            writer.write()
+
+        self.runner.run(work())
+
+
+class _Writer:
+    """Collects verdicts, item by item, and writes them in batches."""
+
+    def __init__(self, engine: Engine, claim: Claim, evaluation_id: int, done: int):
+        self._engine = engine
+        self._claim = claim
+        self._evaluation_id = evaluation_id
+        self._done = done
+        self._waiting: list[Verdict] = []
+
+    def receive(self, verdicts: Sequence[Verdict]) -> None:
+        self._waiting += verdicts
+        self._done += 1
+        if len(self._waiting) >= BATCH:
+            self.write()
+
+    def write(self) -> None:
+        with transaction(self._engine) as session:
+            evaluations.save(session, self._claim, self._evaluation_id, self._waiting)
+            phases.progress(session, self._claim, self._done)
+        self._waiting.clear()
