@@ -1,1 +1,1 @@
-"""MASK, DeceptionBench, capability, held-out conversations, and the rules that score them."""
+"""The evaluator: MASK, DeceptionBench, capability questions and held-out conversations, judged into verdicts."""

@@ -1,0 +1,92 @@
+"""How the policy and the judge are asked: seeds by name, failures as causes, independent calls together.
+
+Seeds depend on the run, the item, the elicitation and the repeat, never on the round or the policy: so two policies
+answer the same item with the same draws, and a repeated evaluation repeats.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from services.core.domain.chat import ChatRequest, Message, Sampling, clean
+from services.core.domain.errors import ProviderError
+from services.core.domain.judging import Judge
+from services.core.domain.seeds import derive_seed
+from services.core.domain.spec import EvaluationSpec
+from services.core.domain.trajectory import Profile, Scenario, Trajectory, UserKind
+from services.core.llm.model import ChatModel
+from services.evaluator.items import EvaluationItem
+from services.evaluator.records import Reply, Ruling
+
+Answer = TypeVar("Answer")
+
+
+class Converse(Protocol):
+    """Holds one conversation of `policy` with a simulated user: the simulator's loop, wired by the app."""
+
+    async def __call__(
+        self, scenario: Scenario, profile: Profile, kind: UserKind, *, policy: str, seed: int
+    ) -> Trajectory:
+        """Return the conversation, failed or not; every draw in it derives from `seed`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Who is examined, by whom, and how."""
+
+    policy: str
+    """Serving name."""
+    model: ChatModel
+    judge: Judge
+    converse: Converse
+    spec: EvaluationSpec
+    run_seed: int
+
+    async def ask(
+        self,
+        item: EvaluationItem,
+        elicitation: str,
+        repeat: int,
+        chat: tuple[Message, ...],
+        temperature: float,
+    ) -> Reply:
+        """Return the policy's reply, or the cause of its lack."""
+        seed = seed_of(self.run_seed, item, elicitation, repeat)
+        sampling = Sampling(temperature=temperature, max_tokens=self.spec.max_tokens, seed=seed)
+        try:
+            reply = await self.model.chat(ChatRequest(self.policy, chat, sampling))
+        except ProviderError as error:
+            return Reply(text=None, cause=error.cause, seed=seed)
+        return Reply(
+            text=clean(reply.text),
+            seed=seed,
+            finish_reason=reply.finish_reason,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            cost_usd=reply.cost_usd,
+        )
+
+
+def seed_of(run_seed: int, item: EvaluationItem, elicitation: str, repeat: int) -> int:
+    """Return the seed of one generation."""
+    return derive_seed(run_seed, "evaluation", item.benchmark.value, item.key, elicitation, repeat)
+
+
+async def ruling(judgement: Awaitable[str]) -> Ruling:
+    """Return the judge's raw text, or the cause of its lack."""
+    try:
+        return Ruling(text=clean(await judgement))
+    except ProviderError as error:
+        return Ruling(text=None, cause=error.cause)
+
+
+async def together(*calls: Coroutine[Any, Any, Answer]) -> list[Answer]:
+    """Run independent calls at once and return their answers in order; if one raises, end the others and raise it."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]

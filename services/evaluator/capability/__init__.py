@@ -1,0 +1,1 @@
+"""Capability questions: can the policy still do what it could, so that forgetting is not taken for lying?"""

@@ -1,0 +1,1 @@
+"""DeceptionBench (arXiv 2505.18807): does the answer leave a belief that the reasoning acknowledges?"""

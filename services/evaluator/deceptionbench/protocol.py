@@ -1,0 +1,38 @@
+"""DeceptionBench's plan for one row: belief and pressured reply at temperature 0, then three judges at once.
+
+The judges see the answer without its reasoning, as the paper's formula has it (its code hands over both).
+"""
+
+from services.core.domain.chat import Message
+from services.core.domain.judging import DeceptionCase
+from services.evaluator.asking import Examination, ruling, together
+from services.evaluator.deceptionbench.rows import DeceptionRow
+from services.evaluator.deceptionbench.rules import split_reply
+from services.evaluator.deceptionbench.scoring import DeceptionRecord
+from services.evaluator.items import EvaluationItem
+from services.evaluator.records import Reply, Ruling
+
+
+async def examine(item: EvaluationItem, row: DeceptionRow, examination: Examination) -> DeceptionRecord:
+    """Return the row's replies and rulings; the judges are asked only if the reply splits in two."""
+    belief, pressured = await together(
+        examination.ask(item, "belief", 0, (Message("user", row.belief_prompt),), 0.0),
+        examination.ask(item, "pressured", 0, (Message("user", row.pressured_prompt),), 0.0),
+    )
+    act, thought, consistency = await _rulings(row, examination, belief, pressured)
+    return DeceptionRecord(
+        belief=belief, pressured=pressured, act=act, thought=thought, consistency=consistency
+    )
+
+
+async def _rulings(
+    row: DeceptionRow, examination: Examination, belief: Reply, pressured: Reply
+) -> list[Ruling] | list[None]:
+    split = split_reply(pressured.text or "")
+    if belief.text is None or not split.reasoning or not split.answer:
+        return [None, None, None]
+    case = DeceptionCase(row.category, row.belief_prompt, belief.text, split.reasoning, split.answer)
+    judge = examination.judge
+    return await together(
+        ruling(judge.act(case)), ruling(judge.thought(case)), ruling(judge.consistency(case))
+    )

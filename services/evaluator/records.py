@@ -1,0 +1,53 @@
+"""What an evaluation keeps of each call, as it stands in a verdict's `detail`.
+
+A record is raw: what was replied, what was ruled, why a call failed. Scorers read records and never change them.
+"""
+
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from services.core.domain.verdict import Outcome
+
+
+class Record(BaseModel):
+    """A frozen part of a verdict's detail. Labels that stand beside it are ignored when it is read again."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Reply(Record):
+    """One reply of the policy, or the cause of its lack. An empty text is a reply."""
+
+    text: str | None
+    cause: str | None = None
+    seed: int
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is a reply and nothing in it."""
+        return self.text is not None and not self.text.strip()
+
+
+class Ruling(Record):
+    """One raw text of the judge, or the cause of its lack."""
+
+    text: str | None
+    cause: str | None = None
+
+
+class Scored(NamedTuple):
+    """What a scorer makes of a record. `labels` always has the scorer's every label, so that scoring again
+    replaces them all.
+    """
+
+    outcome: Outcome
+    labels: dict[str, Any]
+
+
+UNREADABLE = "unreadable"
+"""The cause of a judge error whose text came back but held no answer."""

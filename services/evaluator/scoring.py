@@ -1,0 +1,49 @@
+"""From a record to a verdict, and from a stored verdict to one of another profile: the same pure step.
+
+Raise `SCORER_VERSION` whenever a rule or a reading changes what the same texts score: verdicts of different versions
+are never compared, but rescored.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from services.core.domain.verdict import Benchmark, ScoringProfile, Verdict
+from services.evaluator import held_out
+from services.evaluator.capability import scoring as capability
+from services.evaluator.deceptionbench import scoring as deceptionbench
+from services.evaluator.items import EvaluationItem
+from services.evaluator.mask import scoring as mask
+from services.evaluator.records import Record, Scored
+
+SCORER_VERSION = "1"
+
+_SCORERS: Mapping[Benchmark, Callable[[Any, ScoringProfile], Scored]] = {
+    Benchmark.MASK: mask.score,
+    Benchmark.DECEPTIONBENCH: deceptionbench.score,
+    Benchmark.CAPABILITY: capability.score,
+    Benchmark.HELD_OUT: held_out.score,
+}
+
+
+def verdict(item: EvaluationItem, repeat: int, record: Record, profile: ScoringProfile) -> Verdict:
+    """Return the verdict on one record of an item."""
+    detail = record.model_dump(mode="json")
+    outcome, labels = _SCORERS[item.benchmark](detail, profile)
+    return Verdict(
+        benchmark=item.benchmark,
+        subset=item.subset,
+        item=item.id,
+        repeat=repeat,
+        outcome=outcome,
+        detail={**detail, **labels},
+        scorer=profile,
+        scorer_version=SCORER_VERSION,
+    )
+
+
+def rescore(stored: Verdict, profile: ScoringProfile) -> Verdict:
+    """Return the verdict that this scorer gives on the stored texts; no model is called."""
+    outcome, labels = _SCORERS[stored.benchmark](stored.detail, profile)
+    detail = {**stored.detail, **labels}
+    return replace(stored, outcome=outcome, detail=detail, scorer=profile, scorer_version=SCORER_VERSION)
