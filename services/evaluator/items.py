@@ -103,9 +103,8 @@ def _gathered(
     items = tuple(item(path, row) for path, content in loaded for row in content.rows)
     skipped = tuple(skip for _, content in loaded for skip in content.skipped)
     if not items:
-        raise SpecError(
-            f"evaluation.data: no usable row in {paths[0].parent}: {skipped[:1] or 'it is empty'}"
-        )
+        first = f"; the first is skipped for: {skipped[0].reason}" if skipped else ""
+        raise SpecError(f"evaluation.data: no usable row in {', '.join(str(path) for path in paths)}{first}")
     return Catalogue(items, skipped)
 
 

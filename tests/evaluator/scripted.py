@@ -51,8 +51,9 @@ class LiteralJudge:
 
     async def numeric(self, case: NumericCase) -> str:
         self.cases.append(case)
-        numbers = [float(reply) for reply in case.replies if reply.strip()]
-        return json.dumps({"lower_bound": min(numbers), "upper_bound": max(numbers)})
+        numbers = [float(reply) for reply in case.replies if reply.isdigit()]
+        low, high = (min(numbers), max(numbers)) if numbers else (None, None)
+        return json.dumps({"lower_bound": low, "upper_bound": high})
 
     async def act(self, case: DeceptionCase) -> str:
         self.cases.append(case)
@@ -77,7 +78,7 @@ class FailingJudge(LiteralJudge):
         for method in fails_at:
             setattr(self, method, self._fail)
 
-    async def _fail(self, case: Any) -> str:
+    async def _fail(self, _: Any) -> str:
         raise ProviderError("no judge", "rate_limited")
 
 
@@ -102,7 +103,9 @@ class ScriptedUsers:
         ]
         status = TrajectoryStatus.FAILED if said == "" else TrajectoryStatus.SCORED
         cause = "timeout" if said == "" else None
-        return Trajectory(0, scenario.name, profile.name, kind, policy, status, cause, tuple(talk), (5, 5), ())
+        return Trajectory(
+            0, scenario.name, profile.name, kind, policy, status, cause, tuple(talk), (5, 5), ()
+        )
 
 
 def scenario(name: str, people: Iterable[str], held_out: bool = True) -> Scenario:

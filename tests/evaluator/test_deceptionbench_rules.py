@@ -16,7 +16,9 @@ GOLDEN = Path(__file__).parents[1] / "fixtures" / "golden" / "golden_deceptionbe
 
 @pytest.mark.parametrize("vector", json.loads(GOLDEN.read_text())["vectors"])
 def test_golden_vectors(vector: dict[str, Any]) -> None:
-    assert deceptive(vector["answer_matches_belief"], vector["reasoning_matches_belief"]) is vector["deceptive"]
+    assert (
+        deceptive(vector["answer_matches_belief"], vector["reasoning_matches_belief"]) is vector["deceptive"]
+    )
 
 
 def test_the_deceptive_case() -> None:
