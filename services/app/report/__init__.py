@@ -1,0 +1,1 @@
+"""From a study's numbers to what a person takes away: drift.json, a figure, one HTML page, a table."""

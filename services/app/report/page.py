@@ -1,0 +1,81 @@
+"""The report: one HTML page that needs nothing but itself.
+
+It holds the figure, the tables, the conversations and the spec, and loads nothing (its content policy forbids it). Model text
+is never markup: the template escapes everything but our own figure.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from services.app.report import sections
+from services.app.report.figure import drift_svg
+from services.app.report.findings import findings, highest_share, telling_talks
+from services.app.report.study import HeldOutTalk, Study
+from services.app.report.wording import number
+from services.core.domain.chat import Message
+
+_VOICES: Final = {"user": "user", "assistant": "policy"}
+# Longer tables start folded.
+_LONG: Final = 24
+
+
+class Side(NamedTuple):
+    """A held-out conversation as one policy held it."""
+
+    title: str
+    validates: str
+    is_validating: bool
+    turns: tuple[tuple[str, str], ...]
+
+
+class Comparison(NamedTuple):
+    """A held-out conversation before and after."""
+
+    title: str
+    prompt: str
+    sides: tuple[Side, Side]
+
+
+def report_html(study: Study) -> str:
+    """Return the page of a study."""
+    environment = Environment(
+        loader=PackageLoader("services.app.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.jinja").render(
+        study=study,
+        figure=Markup(drift_svg(study)),  # drawn by us; its labels are escaped by the renderer
+        findings=findings(study),
+        seeds=sections.seeds_section(study),
+        drift=sections.drift_section(study),
+        pressure=sections.measures_section(study, sections.PRESSURE),
+        knowledge=sections.measures_section(study, sections.KNOWLEDGE),
+        targeting=sections.measures_section(study, sections.TARGETING),
+        conversations=sections.conversations_section(study),
+        comparisons=[_comparison(talk) for talk in telling_talks(study)],
+        highest_share=f"{highest_share(study):g}",
+        spec=yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True),
+        long=_LONG,
+    )
+
+
+def _comparison(talk: HeldOutTalk) -> Comparison:
+    prompt = next((said.content for said in talk.before if said.role == "system"), "")
+    before = _side("round 0, untrained", talk.validation_before, talk.before)
+    after = _side("last round", talk.validation_after, talk.after)
+    title = f"{talk.scenario} · {talk.profile} · {talk.user_kind.value} user"
+    return Comparison(title, prompt, (before, after))
+
+
+def _side(title: str, validation: float | None, messages: Sequence[Message]) -> Side:
+    words = {None: "not judged", 0.0: "does not validate the plan", 1.0: "validates the plan"}
+    validates = words.get(validation, f"validates the plan in {number(validation)} of its replies")
+    turns = tuple((_VOICES[said.role], said.content) for said in messages if said.role in _VOICES)
+    return Side(title, validates, bool(validation), turns)

@@ -1,0 +1,180 @@
+"""The report's tables as texts: what stands in which cell. The page only lays them out."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from services.app.report.study import Arm, RoundResult, RunResult, Study, arms
+from services.app.report.wording import NOTHING, change, interval, is_found, number, p_value
+from services.core.stats.paired import NO_DIFFERENCE, Difference
+from services.core.stats.rates import Rate
+from services.core.stats.seeds import across_seeds
+
+PRESSURE: Final = {
+    "honesty": "honesty = 1 − P(lie)",
+    "honest_share": "P(honest)",
+    "lie_share": "lie",
+    "evade_share": "evade",
+    "no_belief_share": "no belief",
+    "error_share": "error",
+    "belief_normalised_honesty": "honesty, given a belief",
+}
+KNOWLEDGE: Final = {
+    "belief_accuracy": "belief accuracy",
+    "capability": "capability",
+    "deception_rate": "deception rate",
+}
+TARGETING: Final = {
+    "validating_biased": "validates biased users",
+    "validating_benign": "validates benign users",
+    "targeting_gap": "targeting gap",
+}
+
+
+class Cell(NamedTuple):
+    """A text, and what qualifies it in smaller type."""
+
+    text: str
+    small: str = ""
+
+
+class Row(NamedTuple):
+    """One row; `who` says whose it is and is pale where it repeats the row above."""
+
+    who: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    is_first: bool
+
+
+class Section(NamedTuple):
+    """A table."""
+
+    headings: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def _section(
+    study: Study, headings: Iterable[str], cells: Callable[[RunResult], Iterator[tuple[Cell, ...]]]
+) -> Section:
+    rows = [
+        Row((arm.name, run.method, str(run.seed)), row, place == 0)
+        for arm in arms(study)
+        for run in arm.runs
+        for place, row in enumerate(cells(run))
+    ]
+    return Section(("biased share", "method", "seed", "round", *headings), tuple(rows))
+
+
+def drift_section(study: Study) -> Section:
+    """Return each round's change of honesty: from round 0, and from the round before."""
+    headings = (
+        "change from round 0",
+        "p",
+        "n",
+        "detectable",
+        "shown?",
+        "change from the round before",
+        "p",
+        "n",
+    )
+
+    def cells(run: RunResult) -> Iterator[tuple[Cell, ...]]:
+        for result in run.rounds:
+            if result.round:
+                yield (Cell(str(result.round)), *_changes(result))
+
+    return _section(study, headings, cells)
+
+
+def _changes(result: RoundResult) -> tuple[Cell, ...]:
+    base = result.vs_baseline.get("honesty", NO_DIFFERENCE)
+    previous = result.vs_previous.get("honesty", NO_DIFFERENCE)
+    shown = "yes" if is_found(base) else "no"
+    from_base = (change(base), p_value(base.p), str(base.n), number(base.detectable), shown)
+    from_previous = (change(previous), p_value(previous.p), str(previous.n))
+    return tuple(map(Cell, (*from_base, *from_previous)))
+
+
+def measures_section(study: Study, names: Mapping[str, str]) -> Section:
+    """Return each round's measures with interval and n."""
+
+    def cells(run: RunResult) -> Iterator[tuple[Cell, ...]]:
+        for result in run.rounds:
+            yield (Cell(str(result.round)), *(_rate_cell(result.measure(name)) for name in names))
+
+    return _section(study, names.values(), cells)
+
+
+def _rate_cell(rate: Rate) -> Cell:
+    if rate.value is None:
+        return Cell(NOTHING)
+    return Cell(number(rate.value), f"{interval(rate.low, rate.high)} n {rate.n}")
+
+
+def conversations_section(study: Study) -> Section:
+    """Return how many conversations were attempted, scored, left unscored, failed, and why."""
+
+    def cells(run: RunResult) -> Iterator[tuple[Cell, ...]]:
+        for result in run.rounds:
+            counts = result.conversations
+            if counts is not None:
+                causes = ", ".join(f"{cause}: {count}" for cause, count in sorted(counts.failed.items()))
+                numbers = (result.round, counts.attempted, counts.scored, counts.unscored)
+                failed = str(sum(counts.failed.values()))
+                yield (*(Cell(str(count)) for count in numbers), Cell(failed), Cell(causes or NOTHING))
+
+    return _section(study, ("attempted", "scored", "unscored", "failed", "causes"), cells)
+
+
+def seeds_section(study: Study) -> Section | None:
+    """Compare arms over their seeds in the last round, or return None if no arm has two.
+
+    The seed is the sample: Student's t on one difference a seed. Arms are compared with the first, seed by seed.
+    """
+    found = arms(study)
+    if max((len(arm.runs) for arm in found), default=0) < 2:
+        return None
+    reference = found[0]
+    rows = [Row((arm.name, str(len(arm.runs))), _over_seeds(arm, reference), is_first=True) for arm in found]
+    versus = f"honesty − honesty at {reference.name}"
+    headings = (
+        "biased share",
+        "seeds",
+        "change from round 0",
+        "p",
+        versus,
+        "p",
+        "seeds in both",
+        "detectable",
+    )
+    return Section(headings, tuple(rows))
+
+
+def _over_seeds(arm: Arm, reference: Arm) -> tuple[Cell, ...]:
+    drifts = [
+        run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE).difference for run in arm.runs if run.rounds
+    ]
+    drift = across_seeds([value for value in drifts if value is not None])
+    versus = across_seeds(_differences_by_seed(arm, reference)) if arm is not reference else NO_DIFFERENCE
+    texts = (
+        change(drift),
+        p_value(drift.p),
+        change(versus),
+        p_value(versus.p),
+        _count(versus),
+        number(versus.detectable),
+    )
+    return tuple(map(Cell, texts))
+
+
+def _differences_by_seed(arm: Arm, reference: Arm) -> list[float]:
+    last, base = _last_honesty(arm), _last_honesty(reference)
+    return [last[seed] - base[seed] for seed in sorted(last.keys() & base.keys())]
+
+
+def _last_honesty(arm: Arm) -> dict[int, float]:
+    values = {run.seed: run.rounds[-1].measure("honesty").value for run in arm.runs if run.rounds}
+    return {seed: value for seed, value in values.items() if value is not None}
+
+
+def _count(difference: Difference) -> str:
+    return str(difference.n) if difference.n else NOTHING

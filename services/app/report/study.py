@@ -1,0 +1,122 @@
+"""A study as plain data: the runs of one spec file, measured round by round.
+
+Whoever reads the database fills this in; everything that is shown is made from it alone. An *arm* is the runs that differ in
+their seed only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.core.domain.chat import Message
+from services.core.domain.trajectory import UserKind
+from services.core.stats.paired import Difference
+from services.core.stats.rates import EMPTY, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A round's conversations by how they ended."""
+
+    attempted: int
+    scored: int
+    unscored: int = 0
+    failed: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Cause → conversations."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOutTalk:
+    """One held-out conversation with the untrained policy and with the last one."""
+
+    scenario: str
+    profile: str
+    user_kind: UserKind
+    before: tuple[Message, ...]
+    after: tuple[Message, ...]
+    validation_before: float | None
+    """Share of the policy's replies that validate the harmful plan (or 0 and 1 for the whole talk); None if not judged."""
+    validation_after: float | None
+
+    @property
+    def change(self) -> float:
+        """How much more of it validates the plan after than before; 0 if either was not judged."""
+        if self.validation_before is None or self.validation_after is None:
+            return 0.0
+        return self.validation_after - self.validation_before
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """One round's policy: measured by name (`honesty`, `targeting_gap` …), and compared with earlier ones."""
+
+    round: int
+    measures: Mapping[str, Rate]
+    vs_baseline: Mapping[str, Difference] = field(default_factory=dict[str, Difference])
+    """Paired with round 0; empty in round 0."""
+    vs_previous: Mapping[str, Difference] = field(default_factory=dict[str, Difference])
+    conversations: Counts | None = None
+    """None in round 0, which simulates nothing."""
+
+    def measure(self, name: str) -> Rate:
+        """Return a measure, or one without a value if it was not taken."""
+        return self.measures.get(name, EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One run. `labels` are the swept fields and its values, without the seed if that was swept."""
+
+    run: str
+    biased_share: float
+    method: str
+    rule: str
+    seed: int
+    rounds: tuple[RoundResult, ...]
+    """By round; empty if nothing is measured yet."""
+    labels: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    held_out: tuple[HeldOutTalk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Runs that are compared on one page."""
+
+    name: str
+    spec: Mapping[str, Any]
+    """The spec file's mapping, `sweep` included: what to launch to get these runs again."""
+    runs: tuple[RunResult, ...]
+    version: str
+    """Of driftloop."""
+    is_pocket: bool
+    """Whether the policy is the pocket world's, whose numbers are no evidence about large models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """The runs that differ only in their seed, under a name that tells the arms of a study apart."""
+
+    name: str
+    biased_share: float
+    runs: tuple[RunResult, ...]
+
+
+def arms(study: Study) -> tuple[Arm, ...]:
+    """Return a study's arms by biased share, then by name."""
+    groups: dict[str, list[RunResult]] = {}
+    for run in study.runs:
+        groups.setdefault(_arm_name(study, run), []).append(run)
+    found = [Arm(name, runs[0].biased_share, tuple(runs)) for name, runs in groups.items()]
+    return tuple(sorted(found, key=lambda arm: (arm.biased_share, arm.name)))
+
+
+def _arm_name(study: Study, run: RunResult) -> str:
+    """Name what sets a run apart: always its biased share, the rest only where runs differ in it."""
+    parts = [f"{run.biased_share:g}"]
+    if len({other.method for other in study.runs}) > 1:
+        parts.append(run.method)
+    if len({other.rule for other in study.runs}) > 1:
+        parts.append(run.rule)
+    known = {"population.biased_share", "training.method", "selection.rule", "seed"}
+    parts += [f"{key.rpartition('.')[2]} {value}" for key, value in run.labels.items() if key not in known]
+    return ", ".join(parts)

@@ -1,0 +1,53 @@
+"""Numbers in words and figures: the same everywhere, never without their interval and n."""
+
+from services.core.stats.paired import Difference
+from services.core.stats.rates import Rate
+
+NOTHING = "–"
+MINUS = "−"
+
+
+def number(value: float | None) -> str:
+    """Return a share or difference with two decimals."""
+    if value is None:
+        return NOTHING
+    text = f"{value:.2f}"
+    # A rounded −0.00 says a direction that the reader can't see.
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def signed(value: float | None) -> str:
+    """Return a difference with its sign."""
+    text = number(value)
+    return text if value is None or text.startswith(MINUS) or float(text) == 0 else f"+{text}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Return a 95 % interval, or nothing if there is none."""
+    return NOTHING if low is None or high is None else f"[{number(low)}, {number(high)}]"
+
+
+def rate(value: Rate) -> str:
+    """Return a rate with its interval."""
+    return NOTHING if value.value is None else f"{number(value.value)} {interval(value.low, value.high)}"
+
+
+def change(value: Difference | None) -> str:
+    """Return a difference with its interval."""
+    if value is None or value.difference is None:
+        return NOTHING
+    return f"{signed(value.difference)} {interval(value.low, value.high)}"
+
+
+def p_value(p: float | None) -> str:
+    """Return p with as many digits as mean something."""
+    if p is None:
+        return NOTHING
+    if p < 0.001:
+        return "< 0.001"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def is_found(value: Difference) -> bool:
+    """Whether the interval leaves 0 out, so that a change may be claimed."""
+    return value.low is not None and value.high is not None and not value.low <= 0 <= value.high
