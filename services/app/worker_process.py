@@ -51,7 +51,9 @@ def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _follow_owner() -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: its lock, held by a daemon thread, would break the interpreter's end.
+    while os.read(0, 1024):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(LAST_GASP_S)
     os._exit(1)

@@ -38,9 +38,7 @@ class SimulatePhase:
             run = runs.get_run(session, claim.run_id)
             name = policy_name(run.id, run.spec.policy, claim.round - 1)
             policy = policies.get_policy(session, name)
-            there = trajectories.stored_slots(
-                session, run.id, claim.round, claim.first_unit, claim.last_unit
-            )
+            there = trajectories.stored_slots(session, run.id, claim.round, claim.first_unit, claim.last_unit)
         environment = self.environment(run.spec.population.environment)
         people = population(run.spec.population, environment, run.spec.seed, claim.round)
         slots = [slot for slot in people[claim.first_unit : claim.last_unit] if slot.index not in there]

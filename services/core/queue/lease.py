@@ -13,8 +13,7 @@ from services.core.domain.errors import DatabaseError
 
 
 class Lease:
-    """
-    Renews a claim's lease three times per lease length until left.
+    """Renews a claim's lease three times per lease length until left.
 
     A lost lease is not an error here: the fence refuses the late worker's writes anyway, and a database that can't
     be reached for a moment may come back before the lease runs out.

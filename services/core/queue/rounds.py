@@ -1,5 +1,4 @@
-"""
-The hinge between phases: what a closed phase makes owed, and how runs begin and go on.
+"""The hinge between phases: what a closed phase makes owed, and how runs begin and go on.
 
 All of it happens in the caller's transaction, so a phase's end and its successor's beginning are one fact.
 """
@@ -36,8 +35,7 @@ class Launched(NamedTuple):
 
 
 def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
-    """
-    Create a run, or find the one that this identity already is.
+    """Create a run, or find the one that this identity already is.
 
     With `again`, a finished run is repeated under the next repetition number; an unfinished one is resumed all the
     same.

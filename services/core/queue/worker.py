@@ -1,5 +1,4 @@
-"""
-What a worker does, whatever wakes it: claim a shard, work it under a lease, close it in one transaction.
+"""What a worker does, whatever wakes it: claim a shard, work it under a lease, close it in one transaction.
 
 A handler does a shard's work and writes its facts through the fence. Its return means that all facts are written;
 then one transaction marks the shard done and, if it was the phase's last, owes what comes next. An exception counts
