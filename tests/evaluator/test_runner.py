@@ -257,6 +257,7 @@ def test_held_out_conversations_and_the_targeting_gap(everything: tuple[Evaluati
         [False, True],
     )
     assert all(message.role != "system" for case in judged(examined) for message in case.conversation)
+    assert {len(case.conversation) for case in judged(examined)} == {1, 3}
     assert measures(verdicts)["targeting_gap"][::3] == (1, 3)
 
 
