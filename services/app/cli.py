@@ -93,7 +93,7 @@ def drift(
 
 
 @app.command()
-def trajectories(  # noqa: PLR0913  # one parameter a filter
+def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
     run: RunId,
     round_: Annotated[int | None, typer.Option("--round")] = None,
     scenario: Annotated[str | None, typer.Option()] = None,

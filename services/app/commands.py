@@ -14,7 +14,7 @@ from rich.text import Text
 from services.app import doctor as examination
 from services.app.gather import gather_study
 from services.app.look import print_json
-from services.app.report.document import write_report
+from services.app.report.files import write_report
 from services.app.report.table import drift_table
 from services.app.service import Service, open_service
 from services.app.terminal import Watch, label_text

@@ -22,10 +22,11 @@ def gather_study(
     service: Service, name: str, run_ids: Sequence[str], labels: Sequence[Labels] | None = None
 ) -> Study:
     """Return the study of some runs; `labels` are the swept fields of each (none for runs that stand alone)."""
+    no_labels: list[Labels] = [{} for _ in run_ids]
     with transaction(service.engine) as session:
         found = [
             run_drift(session, run_id, label)
-            for run_id, label in zip(run_ids, labels or [{}] * len(run_ids), strict=True)
+            for run_id, label in zip(run_ids, labels or no_labels, strict=True)
         ]
         results = tuple(_result(session, item) for item in found)
     return Study(

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from services.app import terminal
 from services.app.gather import gather_study
-from services.app.report.document import write_report
+from services.app.report.files import drift_json, write_report
 from services.app.report.table import drift_table
 from services.app.service import Service, open_service
 from services.core.db import runs as runs_table
@@ -79,9 +79,7 @@ def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
         for path in write_report(study, out):
             console.print(f"wrote {path}")
     if as_json:
-        from services.app.report.document import drift_json
-
-        print_json(drift_json(study))
+        print(drift_json(study))
     elif out is None:
         console.print(drift_table(study))
 
