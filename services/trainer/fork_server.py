@@ -72,17 +72,43 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit("usage: python -m services.trainer.fork_server SOCKET_PATH")
     os.environ.update(_ENVIRONMENT)
+    _watch_owner()
     path = Path(sys.argv[1])
     server = Server(_listen(path))
     try:
         _preload()
         server.serve()
     finally:
+        signal.pthread_sigmask(
+            signal.SIG_BLOCK, {signal.SIGALRM, signal.SIGTERM}
+        )  # one reason to leave is enough
         server.end_children()
         path.unlink(missing_ok=True)
         path.with_name(LOG_NAME).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             path.parent.rmdir()
+
+
+def _watch_owner() -> None:
+    """Leave soon after the parent has died, also in the middle of an import."""
+    owner = os.getppid()
+
+    def look(*_: object) -> None:
+        if os.getppid() != owner:
+            sys.exit(0)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _POLL_S, _POLL_S)  # children do not inherit it
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner to answer
+
+
+def _leave(*_: object) -> NoReturn:
+    sys.exit(0)
+
+
+def _take_note(*_: object) -> None:
+    pass
 
 
 def _listen(path: Path) -> socket.socket:
@@ -106,8 +132,7 @@ def _preload() -> None:
     # Children then share these pages, and their collections do not walk them.
     gc.collect()
     gc.freeze()
-    threads = threading.active_count()
-    print(f"nursery {os.getpid()} ready in {time.monotonic() - began_s:.1f} s, {threads} thread", flush=True)
+    print(f"nursery {os.getpid()} ready in {time.monotonic() - began_s:.1f} s", flush=True)
 
 
 class Server:
@@ -115,7 +140,6 @@ class Server:
 
     def __init__(self, listener: socket.socket):
         self._listener = listener
-        self._owner = os.getppid()
         self._clients: dict[int, _Client] = {}
         """By the connection's file descriptor."""
         self._selector = selectors.DefaultSelector()
@@ -124,16 +148,14 @@ class Server:
             end.setblocking(False)
         self._ends = (self._wake_up, wake_up_end)
         signal.set_wakeup_fd(wake_up_end.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, _note)
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner to answer
+        signal.signal(signal.SIGCHLD, _take_note)  # there must be one for the wake-up to be written
 
     def serve(self) -> None:
-        """Serve until stdin closes or the parent is another."""
+        """Serve until stdin closes."""
         for source in (self._listener, self._wake_up, sys.stdin):
             self._selector.register(source, selectors.EVENT_READ)
-        while os.getppid() == self._owner:
-            for key, _ in self._selector.select(_POLL_S):
+        while True:
+            for key, _ in self._selector.select():
                 if key.fileobj is sys.stdin:
                     if not os.read(sys.stdin.fileno(), 4096):
                         return
@@ -244,14 +266,6 @@ def _die_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_POLL_S)
     os._exit(1)
-
-
-def _note(*_: object) -> None:
-    """A handler must exist for the wake-up descriptor to be written."""
-
-
-def _leave(*_: object) -> NoReturn:
-    sys.exit(0)
 
 
 if __name__ == "__main__":

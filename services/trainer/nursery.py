@@ -58,12 +58,13 @@ class Nursery:
         """End the nursery and every training in it."""
         if self._process is None or self._process.stdin is None:
             return
-        self._process.stdin.close()
+        self._process.terminate()
         try:
             self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._process.stdin.close()
         self._process = None
         shutil.rmtree(self.socket_path.parent, ignore_errors=True)
 
