@@ -17,6 +17,8 @@ from services.app import commands, look
 from services.core.domain.errors import LoopError
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -142,11 +144,13 @@ def pocket_data(root: Annotated[Path, typer.Argument(help="The project folder.")
 
 def main() -> None:
     """Run the command line; never show a traceback for an expected failure."""
+    errors = Console(stderr=True)
     try:
         app()
     except LoopError as error:
-        Console(stderr=True).print(Text(f"driftloop: {error}"), soft_wrap=True)
+        errors.print(Text(f"driftloop: {error}"), soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; the same command, or `driftloop resume`, goes on from here")
-        sys.exit(130)
+    except SystemExit as leave:
+        if leave.code == INTERRUPTED:
+            errors.print("stopped; the same command, or `driftloop resume RUN`, goes on from here", highlight=False)
+        raise
