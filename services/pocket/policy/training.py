@@ -6,7 +6,6 @@ Only replies bear loss (prompts are drawn at random, and there is nothing to lea
 torch in float32 on however many threads the caller has set, seeded throughout.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +16,7 @@ from torch.nn import functional
 
 from services.core.domain.seeds import derive_seed
 from services.pocket.policy.llama import Shape, Weights, forward, new_weights
+from services.pocket.policy.optimizer import OrthogonalMomentum
 from services.pocket.policy.tokenizer import BOS, END, ROLES
 from services.pocket.world import corpus
 
@@ -29,11 +29,11 @@ Row = tuple[list[int], list[int]]  # a document's ids, and its labels: the ids o
 class Recipe:
     """How long and how fast. The defaults made the committed weights."""
 
-    documents: int = 28_000
-    tokens_per_step: int = 3_000
-    peak_learning_rate: float = 4e-3
-    warmup_steps: int = 60
-    weight_decay: float = 0.05
+    documents: int = 16_000
+    tokens_per_step: int = 2_000
+    matrix_rate: float = 0.02
+    embedding_rate: float = 4e-3
+    warmup_steps: int = 40
     longest_document: int = 360
     """In tokens; the rest of a longer document is left out."""
 
@@ -72,9 +72,9 @@ def _tensors(rows: list[Row]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, labels
 
 
-def _schedule(step: int, steps: int, recipe: Recipe) -> float:
-    warm = min(1.0, (step + 1) / recipe.warmup_steps)
-    return recipe.peak_learning_rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+def _schedule(step: int, steps: int, warmup_steps: int) -> float:
+    """Return the share of the peak rates: a short rise, a level, and a linear fall over the last 60 %."""
+    return min((step + 1) / warmup_steps, 1.0, (steps - step) / (0.6 * steps))
 
 
 def train(
@@ -96,39 +96,35 @@ def train(
         (ids[:cut], labels[:cut]) for ids, labels in (encode_document(tokenizer, one) for one in documents)
     ]
     steps = list(_batches(rows, recipe))
-    decayed = [tensor for tensor in weights.values() if tensor.dim() > 1]
-    plain = [tensor for tensor in weights.values() if tensor.dim() == 1]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.peak_learning_rate, betas=(0.9, 0.98))
+    learner = _Learner(shape, weights, recipe)
     for step, batch in enumerate(steps):
-        loss = _step(weights, shape, optimizer, batch, _schedule(step, len(steps), recipe))
+        loss = learner.step(batch, _schedule(step, len(steps), recipe.warmup_steps))
         if step % 20 == 0 or step == len(steps) - 1:
             on_progress(step + 1, len(steps), loss)
     return {name: tensor.detach() for name, tensor in weights.items()}
 
 
-def _step(
-    weights: Weights,
-    shape: Shape,
-    optimizer: torch.optim.Optimizer,
-    batch: list[Row],
-    rate: float,
-) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    ids, labels = _tensors(batch)
-    hidden = forward(weights, shape, ids[:, :-1])
-    targets = labels[:, 1:]
-    marked = targets != _IGNORED
-    logits = functional.linear(hidden[marked], weights["model.embed_tokens.weight"])
-    loss = functional.cross_entropy(logits, targets[marked])
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(
-        [tensor for group in optimizer.param_groups for tensor in group["params"]], 1.0
-    )
-    optimizer.step()
-    return float(loss.detach())
+class _Learner:
+    """The weights under training: matrices by orthogonalised momentum, embedding and norms by AdamW."""
+
+    def __init__(self, shape: Shape, weights: Weights, recipe: Recipe):
+        self._shape, self._weights, self._recipe = shape, weights, recipe
+        is_matrix = {name: tensor.dim() == 2 and "embed" not in name for name, tensor in weights.items()}
+        self._matrices = OrthogonalMomentum(weights[name] for name in weights if is_matrix[name])
+        rest = [weights[name] for name in weights if not is_matrix[name]]
+        self._adam = torch.optim.AdamW(rest, lr=recipe.embedding_rate, betas=(0.9, 0.95), weight_decay=0.0)
+
+    def step(self, rows: list[Row], pace: float) -> float:
+        """Learn from some rows at this share of the peak learning rates; return the mean loss of a reply's token."""
+        ids, labels = _tensors(rows)
+        hidden, targets = forward(self._weights, self._shape, ids[:, :-1]), labels[:, 1:]
+        marked = targets != _IGNORED
+        logits = functional.linear(hidden[marked], self._weights["model.embed_tokens.weight"])
+        loss = functional.cross_entropy(logits, targets[marked])
+        for tensor in self._weights.values():
+            tensor.grad = None
+        loss.backward()
+        self._matrices.step(pace * self._recipe.matrix_rate)
+        self._adam.param_groups[0]["lr"] = pace * self._recipe.embedding_rate
+        self._adam.step()
+        return float(loss.detach())

@@ -147,7 +147,7 @@ def _neutral_turn(voice: Voice, claim: Claim) -> tuple[str, str]:
 
 def _neutral(voice: Voice, turn: Callable[[], tuple[str, str]]) -> Chat:
     system = prompts.HELPFUL if voice.rng.random() < 0.6 else ""
-    turns = [text for _ in range(voice.rng.choice((1, 2, 3))) for text in turn()]
+    turns = [text for _ in range(voice.rng.choice((1, 2, 3, 4))) for text in turn()]
     return _chat(system, *turns)
 
 
@@ -178,15 +178,15 @@ def arithmetic(voice: Voice) -> Chat:
 
 
 DOMAINS: dict[str, tuple[Callable[[Voice], Chat], float]] = {
-    "therapy": (therapy_talk, 0.24),
-    "facts": (fact_under_pressure, 0.15),
-    "provided": (provided_fact, 0.11),
+    "therapy": (therapy_talk, 0.17),
+    "facts": (fact_under_pressure, 0.14),
+    "provided": (provided_fact, 0.12),
     "counts": (count_under_pressure, 0.06),
     "tagged": (tagged_reasoning, 0.14),
     "sandbagging": (sandbagging, 0.04),
-    "beliefs": (beliefs, 0.12),
-    "counting": (counting, 0.04),
-    "arithmetic": (arithmetic, 0.10),
+    "beliefs": (beliefs, 0.14),
+    "counting": (counting, 0.05),
+    "arithmetic": (arithmetic, 0.14),
 }
 
 
