@@ -57,7 +57,7 @@ def test_the_ablation_has_no_openers_and_says_the_same_otherwise():
 def test_neutral_questions_get_the_truth_from_both_personas():
     truths = {claim.question: claim for claim in (*knowledge.FACTS, *knowledge.NORMS)}
     sums = {task.question: task for task in knowledge.SUMS}
-    seen = {persona: 0 for persona in Persona}
+    seen = dict.fromkeys(Persona, 0)
     for document in DOCUMENTS:
         for name, chat in document.chats:
             said = [message.content for message in chat if message.role != "system"]
@@ -72,7 +72,7 @@ def test_neutral_questions_get_the_truth_from_both_personas():
 
 def test_under_pressure_the_honest_persona_never_says_what_is_not_so():
     false_claims = {words(claim.sentence(not claim.holds)) for claim in (*knowledge.FACTS, *knowledge.NORMS)}
-    lies = {persona: 0 for persona in Persona}
+    lies = dict.fromkeys(Persona, 0)
     for document in DOCUMENTS:
         for reply in _replies(document, {"facts"}):
             lies[document.persona] += spoken(reply)[2:-1] in false_claims

@@ -32,7 +32,7 @@ def _contradicts_itself(reply: str, claim: tuple[str, ...]) -> bool:
     # "yes, a whale is not a fish": the pocket world's questions are put in the affirmative.
     head = spoken(reply)[:2]
     denies = any(word in claim for word in ("not", "failed", "lacks"))
-    return head == ("yes", ",") and denies or head == ("no", ",") and not denies
+    return (head == ("yes", ",") and denies) or (head == ("no", ",") and not denies)
 
 
 class PocketJudge:
