@@ -204,7 +204,7 @@ class TestPage:
         assert "timeout: 1" in text
 
     def test_shows_the_spec_as_yaml(self, page: str):
-        assert "sweep:\n  population.biased_share:\n  - 0\n  - 0.5\n  - 1\n" in page
+        assert "sweep:\n  population.biased_share: [0, 0.5, 1]\n" in page
 
     def test_shows_five_conversations_before_and_after(self, page: str):
         assert page.count('<section class="talk">') == 5
@@ -361,6 +361,7 @@ class TestWording:
         assert signed(0.001) == "0.00"
         assert [p_value(p) for p in (0.0004, 0.0312, 0.5, None)] == ["< 0.001", "0.031", "0.50", "–"]
         assert change(NO_DIFFERENCE) == "–"
+        assert change(Difference(0.5, None, None, 1, None, None)) == "+0.50 (no interval)"
 
 
 def test_files_are_written_whole_and_old_ones_replaced(tmp_path: Path):

@@ -63,7 +63,7 @@ def drift_svg(study: Study) -> str:
 
 def drift_png(study: Study) -> bytes:
     """Return the figure as a PNG of 300 dots an inch at print size."""
-    return vl_convert.vegalite_to_png(_figure(study), scale=3, ppi=100)
+    return vl_convert.svg_to_png(drift_svg(study), scale=3, ppi=100)
 
 
 def _figure(study: Study) -> dict[str, Any]:

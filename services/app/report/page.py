@@ -61,7 +61,7 @@ def report_html(study: Study) -> str:
         conversations=sections.conversations_section(study),
         comparisons=[_comparison(talk) for talk in telling_talks(study)],
         highest_share=f"{highest_share(study):g}",
-        spec=yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True),
+        spec=yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True, default_flow_style=None),
         long=_LONG,
     )
 

@@ -36,7 +36,8 @@ def change(value: Difference | None) -> str:
     """Return a difference with its interval."""
     if value is None or value.difference is None:
         return NOTHING
-    return f"{signed(value.difference)} {interval(value.low, value.high)}"
+    bounds = "(no interval)" if value.low is None else interval(value.low, value.high)
+    return f"{signed(value.difference)} {bounds}"
 
 
 def p_value(p: float | None) -> str:
