@@ -65,7 +65,7 @@ class RoundResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One run. `labels` are the swept fields and its values, without the seed if that was swept."""
+    """One run. `labels` are the swept fields and this run's values."""
 
     run: str
     biased_share: float
