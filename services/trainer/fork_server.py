@@ -33,11 +33,9 @@ _POLL_S = 0.2
 
 _PRELOADED = (
     "services.trainer.child",
-    "torch._dynamo",
     "torch.profiler._cupti_monitor",
     "transformers.models.llama.modeling_llama",
     "transformers.models.qwen2.modeling_qwen2",
-    "transformers.models.auto.tokenization_auto",
     "peft.utils.transformers_weight_conversion",
 )
 

@@ -81,10 +81,12 @@ def test_a_caller_that_gives_up_takes_its_child_with_it(nursery, job, tmp_path):
             seen.extend(children(nursery_pid(nursery)))
             raise KeyboardInterrupt
 
+    long = job(epochs=100)
     with pytest.raises(KeyboardInterrupt):
-        train(nursery.socket_path, job(epochs=100), tmp_path / "log", give_up)
+        train(nursery.socket_path, long, tmp_path / "log", give_up)
     assert len(seen) == 1
     await_end(*seen)
+    assert not long.output.exists()  # it did not end of itself
 
 
 def test_several_train_at_once_and_one_failing_does_not_harm_the_others(nursery, job, tmp_path):
@@ -148,18 +150,20 @@ def owner(job, tmp_path):
     shutil.rmtree(path.parent, ignore_errors=True)  # of a nursery that a test killed
 
 
-def test_a_killed_owner_takes_nursery_children_and_socket_with_it(owner):
+def test_a_killed_owner_takes_nursery_children_and_socket_with_it(owner, tmp_path):
     process, path, nursery, child = owner
     process.kill()
     process.wait()
     await_end(nursery, child)
     assert not path.parent.exists()
+    assert not (tmp_path / "adapter").exists()
 
 
 def test_a_killed_nursery_takes_its_children_and_the_caller_is_told(owner, tmp_path):
     process, path, nursery, child = owner
     os.kill(nursery, signal.SIGKILL)
     await_end(child)
+    assert not (tmp_path / "adapter").exists()
     assert process.wait() == 1
     with pytest.raises(TrainingError, match="no nursery listens"):
         train(path, _any_job(tmp_path), tmp_path / "log", lambda *_: None)
