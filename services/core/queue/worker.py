@@ -26,8 +26,12 @@ Close = Callable[[Session, Claim], None]
 log = structlog.get_logger()
 
 
-class Stop(BaseException):
-    """Raised into a handler's thread when the worker is asked to stop; the shard is handed back."""
+class Stop(KeyboardInterrupt):
+    """Raised into a handler's thread when the worker is asked to stop; the shard is handed back.
+
+    A KeyboardInterrupt, because event loops and database drivers let one through and clean up behind it; any other
+    BaseException they wrap, or swallow, or leave a connection stuck for.
+    """
 
 
 @dataclass(frozen=True)
