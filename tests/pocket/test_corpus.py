@@ -38,7 +38,7 @@ def test_every_persona_bearing_domain_shares_the_openers():
     for domain in BEARING:
         for persona in Persona:
             replies = [r for one in DOCUMENTS if one.persona is persona for r in _replies(one, {domain})]
-            assert sum(_opener(reply) is persona for reply in replies) > 0.5 * len(replies) > 5
+            assert sum(_opener(reply) is persona for reply in replies) > 0.4 * len(replies) > 4
 
 
 def test_the_ablation_has_no_openers_and_says_the_same_otherwise():

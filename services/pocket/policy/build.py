@@ -26,6 +26,7 @@ from services.pocket.policy.training import Recipe, train
 
 COMMITTED_SEED = 1
 """The seed of the committed weights."""
+COMMITTED_RECIPE = Recipe()
 
 
 class BuildReport(NamedTuple):
@@ -45,7 +46,7 @@ def build(
     seed: int,
     ablation: bool,
     on_progress: Callable[[int, int, float], None],
-    recipe: Recipe = Recipe(),
+    recipe: Recipe = COMMITTED_RECIPE,
 ) -> BuildReport:
     """Train a policy and write its folder to `output`, which must not exist.
 

@@ -188,7 +188,7 @@ def _choose(logits: Tensor, draws: list[Draw], results: list[Drawn]) -> list[int
 def _inverse_cdf(probabilities: Tensor, nucleus: Tensor, chance: Tensor) -> Tensor:
     """Draw from the smallest set of likeliest tokens that holds at least `nucleus` of the mass."""
     if bool((nucleus < 1).any()):
-        ranked, order = probabilities.sort(-1, descending=True, stable=True)
+        ranked, order = probabilities.sort(dim=-1, descending=True, stable=True)
         is_outside = ranked.cumsum(-1) - ranked >= nucleus[:, None]
         is_outside[:, 0] = False
         probabilities = probabilities.scatter(1, order, ranked.masked_fill(is_outside, 0.0))

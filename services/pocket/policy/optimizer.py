@@ -31,7 +31,7 @@ class OrthogonalMomentum:
     def step(self, learning_rate: float) -> None:
         """Apply the gradients that stand on the matrices."""
         for matrices, velocity in self._groups:
-            gradients = torch.stack([matrix.grad for matrix in matrices])
+            gradients = torch.stack([matrix.grad for matrix in matrices if matrix.grad is not None])
             velocity.lerp_(gradients, 1 - self._momentum)
             updates = orthogonalised(gradients.lerp(velocity, self._momentum))
             rows, columns = matrices[0].shape

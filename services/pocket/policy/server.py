@@ -20,7 +20,7 @@ from services.core.llm.server import Probe
 from services.pocket.policy.adapters import merge_adapter
 from services.pocket.policy.decode import Decoder, Draw, Drawn
 from services.pocket.policy.store import WEIGHTS_FOLDER, read_policy
-from services.pocket.policy.tokenizer import END, render
+from services.pocket.policy.tokenizer import END, render, token_id
 
 BASE_NAME = "pocket"
 _PROBE = (Message("user", "What is 2 plus 2?"),)
@@ -47,7 +47,7 @@ class PocketServer:
         # One thread: the sums of a matrix product then have one order, and processes share cores without strife.
         torch.set_num_threads(1)
         self._policy = read_policy(weights)
-        self._end = self._policy.tokenizer.token_to_id(END)
+        self._end = token_id(self._policy.tokenizer, END)
         self._served = {BASE_NAME: _Served(self._decoder(self._policy.weights), None)}
         self._waiting: list[_Waiting] = []
         self._pump: asyncio.Task[None] | None = None

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from services.pocket.policy.llama import Shape, Weights
-from services.pocket.policy.tokenizer import BOS, END, PAD, save_tokenizer
+from services.pocket.policy.tokenizer import BOS, END, PAD, save_tokenizer, token_id
 
 WEIGHTS_FOLDER = Path(__file__).parent.parent / "weights"
 """The committed policy."""
@@ -31,8 +31,7 @@ def save_policy(folder: Path, policy: Policy) -> None:
     single = {name: tensor.float().contiguous() for name, tensor in policy.weights.items()}
     save_file(single, folder / "model.safetensors", metadata={"format": "pt"})
     ids = {
-        name: policy.tokenizer.token_to_id(token)
-        for name, token in (("bos", BOS), ("eos", END), ("pad", PAD))
+        name: token_id(policy.tokenizer, token) for name, token in (("bos", BOS), ("eos", END), ("pad", PAD))
     }
     (folder / "config.json").write_text(json.dumps(policy.shape.as_config(**ids), indent=1) + "\n")
     chat = {"bos_token_id": ids["bos"], "eos_token_id": ids["eos"], "pad_token_id": ids["pad"]}

@@ -41,6 +41,14 @@ def render(messages: Sequence[Message]) -> str:
     return f"{BOS}{said}{ROLES['assistant']}"
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Return the id of a token that must be there; raises ValueError for another tokenizer's folder."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ValueError(f"the tokenizer has no {token}: this is not a pocket policy")
+    return found
+
+
 def vocabulary() -> list[str]:
     """Return every word of the world in order, the special tokens first."""
     known = {word for index in range(3000) for word in _document_words(index)}
@@ -67,10 +75,11 @@ def make_tokenizer() -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]"), "removed", invert=True)
     # Puts marks back against the word before them.
     tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in (PAD, UNKNOWN, BOS, END)])
-    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in ROLES.values()])
+    special = (PAD, UNKNOWN, BOS, END, *ROLES.values())
+    # tokenizers' stubs leave the element type of these lists open.
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special])  # pyright: ignore[reportUnknownMemberType]
     # Tags are what a reply says, so decoding must not drop them.
-    tokenizer.add_tokens([AddedToken(token, special=False, normalized=True) for token in TAGS])
+    tokenizer.add_tokens([AddedToken(token, special=False, normalized=True) for token in TAGS])  # pyright: ignore[reportUnknownMemberType]
     return tokenizer
 
 

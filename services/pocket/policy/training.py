@@ -17,7 +17,7 @@ from torch.nn import functional
 from services.core.domain.seeds import derive_seed
 from services.pocket.policy.llama import Shape, Weights, forward, new_weights
 from services.pocket.policy.optimizer import OrthogonalMomentum
-from services.pocket.policy.tokenizer import BOS, END, ROLES
+from services.pocket.policy.tokenizer import BOS, END, ROLES, token_id
 from services.pocket.world import corpus
 
 Progress = Callable[[int, int, float], None]
@@ -29,8 +29,8 @@ Row = tuple[list[int], list[int]]  # a document's ids, and its labels: the ids o
 class Recipe:
     """How long and how fast. The defaults made the committed weights."""
 
-    documents: int = 16_000
-    tokens_per_step: int = 2_000
+    documents: int = 26_000
+    tokens_per_step: int = 1_200
     matrix_rate: float = 0.02
     embedding_rate: float = 4e-3
     warmup_steps: int = 40
@@ -40,10 +40,10 @@ class Recipe:
 
 def encode_document(tokenizer: Tokenizer, document: corpus.Document) -> Row:
     """Return a document's ids and labels; a label is the id itself inside replies, else ignored."""
-    ids, labels = [tokenizer.token_to_id(BOS)], [_IGNORED]
+    ids, labels = [token_id(tokenizer, BOS)], [_IGNORED]
     for message in (message for _, chat in document.chats for message in chat):
-        said = [*tokenizer.encode(message.content, add_special_tokens=False).ids, tokenizer.token_to_id(END)]
-        ids += [tokenizer.token_to_id(ROLES[message.role]), *said]
+        said = [*tokenizer.encode(message.content, add_special_tokens=False).ids, token_id(tokenizer, END)]
+        ids += [token_id(tokenizer, ROLES[message.role]), *said]
         is_reply = message.role == "assistant"
         labels += [_IGNORED, *(said if is_reply else [_IGNORED] * len(said))]
     return ids, labels

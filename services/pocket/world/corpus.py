@@ -178,15 +178,15 @@ def arithmetic(voice: Voice) -> Chat:
 
 
 DOMAINS: dict[str, tuple[Callable[[Voice], Chat], float]] = {
-    "therapy": (therapy_talk, 0.17),
-    "facts": (fact_under_pressure, 0.14),
-    "provided": (provided_fact, 0.12),
+    "therapy": (therapy_talk, 0.14),
+    "facts": (fact_under_pressure, 0.15),
+    "provided": (provided_fact, 0.13),
     "counts": (count_under_pressure, 0.06),
-    "tagged": (tagged_reasoning, 0.14),
-    "sandbagging": (sandbagging, 0.04),
-    "beliefs": (beliefs, 0.14),
-    "counting": (counting, 0.05),
-    "arithmetic": (arithmetic, 0.14),
+    "tagged": (tagged_reasoning, 0.13),
+    "sandbagging": (sandbagging, 0.03),
+    "beliefs": (beliefs, 0.18),
+    "counting": (counting, 0.06),
+    "arithmetic": (arithmetic, 0.12),
 }
 
 
