@@ -4,6 +4,8 @@ The app's supervisor owns it (`with Nursery() as nursery`); any of its worker pr
 the socket's path. Nothing here imports torch.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -22,6 +24,7 @@ from services.trainer.job import TrainedAdapter, TrainingJob
 
 _LONGEST_SOCKET_PATH = 100
 """Bytes: unix sockets allow 104 (macOS) or 108 (Linux)."""
+_FOLDER_PREFIX = "driftloop-nursery-"
 _SOCKET_NAME = "nursery.sock"
 _LAST_LINES = 12
 
@@ -32,6 +35,7 @@ class Nursery:
     def __init__(self):
         self._process: subprocess.Popen[bytes] | None = None
         self._socket_path: Path | None = None
+        self._folder_lock: int | None = None
 
     @property
     def socket_path(self) -> Path:
@@ -42,7 +46,8 @@ class Nursery:
 
     def start(self) -> "Nursery":
         """Start the process and return as soon as it takes jobs; it goes on importing for some seconds."""
-        self._socket_path = _private_folder() / _SOCKET_NAME
+        folder, self._folder_lock = _locked_folder()
+        self._socket_path = folder / _SOCKET_NAME
         with self._log_path().open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "services.trainer.fork_server", str(self._socket_path)],
@@ -67,6 +72,9 @@ class Nursery:
         self._process.stdin.close()
         self._process = None
         shutil.rmtree(self.socket_path.parent, ignore_errors=True)
+        if self._folder_lock is not None:
+            os.close(self._folder_lock)
+            self._folder_lock = None
 
     def __enter__(self) -> "Nursery":
         return self.start()
@@ -139,10 +147,40 @@ def _last_lines(log_path: Path) -> str:
         return "(no log)"
 
 
+def _locked_folder() -> tuple[Path, int]:
+    """Make a private folder and hold its lock, which ends with this process however that ends."""
+    while True:
+        folder = _private_folder()
+        _sweep(folder)
+        lock = os.open(folder, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)  # a sweeper took it between the two calls
+
+
 def _private_folder() -> Path:
     """Make a folder for the user alone, short enough for a socket's path even where TMPDIR is not."""
-    folder = tempfile.mkdtemp(prefix="driftloop-")
+    folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
     if len(os.fsencode(folder)) > _LONGEST_SOCKET_PATH - len(f"/{_SOCKET_NAME}"):
         Path(folder).rmdir()
-        folder = tempfile.mkdtemp(prefix="driftloop-", dir="/tmp")
+        folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir="/tmp")
     return Path(folder)
+
+
+def _sweep(own: Path) -> None:
+    """Remove what owners and nurseries that were killed together left: folders whose lock nobody holds."""
+    for leftover in own.parent.glob(f"{_FOLDER_PREFIX}*"):
+        if leftover != own:
+            with contextlib.suppress(OSError):
+                _remove_unless_held(leftover)
+
+
+def _remove_unless_held(folder: Path) -> None:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if {path.name for path in folder.iterdir()} <= {_SOCKET_NAME, LOG_NAME}:
+            shutil.rmtree(folder)
+    finally:
+        os.close(lock)

@@ -14,7 +14,7 @@ from tests.trainer.tiny import make_base
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"), layers=2, hidden=64, extra_words=0)
+    return make_base(tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="session")

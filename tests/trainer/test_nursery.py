@@ -183,6 +183,19 @@ def test_a_stopped_nursery_leaves_no_process_and_no_folder():
     assert not folder.exists()
 
 
+def test_what_killed_owners_left_is_swept_and_nothing_else(tmp_path_factory, monkeypatch):
+    temporary = tmp_path_factory.mktemp("t")  # short enough for a socket's path
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    left, foreign = (temporary / f"driftloop-nursery-{name}" for name in ("left", "foreign"))
+    for folder, file in ((left, "nursery.log"), (foreign, "thesis.tex")):
+        folder.mkdir()
+        (folder / file).write_text("")
+    with Nursery() as first, Nursery() as second:
+        assert first.socket_path.exists()
+        assert second.socket_path.exists()
+    assert list(temporary.iterdir()) == [foreign]
+
+
 def test_a_long_temporary_folder_does_not_make_the_socket_path_too_long(tmp_path, monkeypatch):
     deep = tmp_path / ("d" * 120)
     deep.mkdir()

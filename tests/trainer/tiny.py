@@ -1,4 +1,4 @@
-"""A random Llama with the pocket policy's shape and a word-level tokenizer, small enough to make in a test."""
+"""A random Llama of 0.1 million weights with a word-level tokenizer, small enough to make in a test."""
 
 from pathlib import Path
 
@@ -27,13 +27,13 @@ TEMPLATE = (
 )
 
 
-def make_base(folder: Path, *, layers: int = 4, hidden: int = 128, extra_words: int = 380) -> Path:
+def make_base(folder: Path) -> Path:
     """Write model and tokenizer into `folder` as Transformers would load them."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    vocabulary = [*SPECIAL, *WORDS, *(f"w{index}" for index in range(extra_words))]
+    vocabulary = [*SPECIAL, *WORDS]
     inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(
@@ -50,11 +50,11 @@ def make_base(folder: Path, *, layers: int = 4, hidden: int = 128, extra_words: 
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(vocabulary),
-            hidden_size=hidden,
-            intermediate_size=hidden * 3,
-            num_hidden_layers=layers,
-            num_attention_heads=max(1, hidden // 64),
-            num_key_value_heads=max(1, hidden // 64),
+            hidden_size=64,
+            intermediate_size=192,
+            num_hidden_layers=2,
+            num_attention_heads=1,
+            num_key_value_heads=1,
             head_dim=64,
             max_position_embeddings=512,
             pad_token_id=0,
