@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 from services.core.domain.errors import LoopError
@@ -26,12 +25,13 @@ MAX_REPLACEMENTS = 10
 class Crew:
     """Worker processes that are kept alive."""
 
-    def __init__(self, settings: Settings, url: str, nursery_socket: Path):
+    def __init__(self, settings: Settings, url: str, nursery: Nursery):
+        self._nursery = nursery
         self._environment = os.environ | {
             "DRIFTLOOP_DATABASE_URL": url,
             "DRIFTLOOP_DATA": str(settings.data),
             "DRIFTLOOP_LEASE_S": str(settings.lease_s),
-            "DRIFTLOOP_NURSERY": str(nursery_socket),
+            "DRIFTLOOP_NURSERY": str(nursery.socket_path),
             # Two threads of a small model on two busy cores are many times slower than one.
             "OMP_NUM_THREADS": "1",
         }
@@ -42,14 +42,18 @@ class Crew:
         self._processes = [self._start() for _ in range(settings.workers)]
 
     def tend(self) -> None:
-        """Replace workers that died. Raises `LoopError` when that has happened too often."""
+        """Replace processes that died. Raises `LoopError` when that has happened too often."""
+        if self._nursery.tend():
+            self._count_replacement("the training nursery keeps dying")
         for index, process in enumerate(self._processes):
-            if process.poll() is None:
-                continue
-            self._replacements += 1
-            if self._replacements > MAX_REPLACEMENTS:
-                raise LoopError(f"workers keep dying (last exit {process.returncode}); see {self._log_path}")
-            self._processes[index] = self._start()
+            if process.poll() is not None:
+                self._count_replacement(f"workers keep dying (last exit {process.returncode})")
+                self._processes[index] = self._start()
+
+    def _count_replacement(self, complaint: str) -> None:
+        self._replacements += 1
+        if self._replacements > MAX_REPLACEMENTS:
+            raise LoopError(f"{complaint}; see {self._log_path}")
 
     def stop(self) -> None:
         """Ask all to hand back and end; kill those that do not."""
@@ -79,7 +83,7 @@ class Crew:
 def crew(settings: Settings, url: str) -> Generator[Crew]:
     """Run a crew while the block runs; nothing is left behind."""
     with Nursery() as nursery:
-        members = Crew(settings, url, nursery.socket_path)
+        members = Crew(settings, url, nursery)
         # A polite kill of the owner ends the block, so that the crew is stopped in order.
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:

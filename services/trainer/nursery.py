@@ -48,16 +48,27 @@ class Nursery:
         """Start the process and return as soon as it takes jobs; it goes on importing for some seconds."""
         folder, self._folder_lock = _locked_folder()
         self._socket_path = folder / _SOCKET_NAME
+        self._spawn()
+        return self
+
+    def tend(self) -> bool:
+        """Replace a process that died, at the same socket; return whether it had."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self.socket_path.unlink(missing_ok=True)
+        self._spawn()
+        return True
+
+    def _spawn(self) -> None:
         with self._log_path().open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.trainer.fork_server", str(self._socket_path)],
+                [sys.executable, "-m", "services.trainer.fork_server", str(self.socket_path)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the owner to answer
             )
         self._await_socket(self._process)
-        return self
 
     def stop(self, timeout_s: float = 10) -> None:
         """End the nursery and every training in it."""

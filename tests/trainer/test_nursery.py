@@ -220,3 +220,14 @@ def test_a_stale_socket_is_taken_over_and_a_live_one_is_not(nursery):
                 time.sleep(0.02)
         process.kill()
     stale.unlink()
+
+
+def test_a_nursery_that_died_is_replaced_at_its_socket(job, tmp_path):
+    with Nursery() as nursery:
+        pid = nursery_pid(nursery)
+        assert nursery.tend() is False
+        os.kill(pid, signal.SIGKILL)
+        await_end(pid)
+        assert nursery.tend() is True
+        assert nursery_pid(nursery) != pid
+        train(nursery.socket_path, job(epochs=1), tmp_path / "log", lambda *_: None)
