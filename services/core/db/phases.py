@@ -132,10 +132,18 @@ def fail(session: Session, claim: Claim, error: str) -> None:
 
 
 def reap(session: Session) -> int:
-    """Owe again the shards whose lease ran out; return how many there were."""
+    """Owe again the shards whose lease ran out; return how many there were.
+
+    A shard whose row is locked is passed over: its worker is writing this very moment, and is waited for by nobody.
+    """
+    silent = (
+        select(Phase.id)
+        .where(Phase.status == ShardStatus.RUNNING, Phase.lease_until < func.now())
+        .with_for_update(skip_locked=True)
+    )
     dead = session.execute(
         update(Phase)
-        .where(Phase.status == ShardStatus.RUNNING, Phase.lease_until < func.now())
+        .where(Phase.id.in_(silent))
         .values(**_failure("the worker fell silent (killed?)"))
         .returning(Phase.id)
     ).all()
@@ -169,11 +177,13 @@ def finish(session: Session, claim: Claim) -> bool:
 
 
 def owe_failed_again(session: Session, run_id: str) -> int:
-    """Owe a run's given-up shards again with a clean count; return how many."""
+    """Owe a run's given-up shards again, all with a clean count of failures; return how many were given up."""
+    of_run = Phase.run_id == run_id
+    session.execute(update(Phase).where(of_run, Phase.status != ShardStatus.DONE).values(failures=0))
     changed = session.execute(
         update(Phase)
-        .where(Phase.run_id == run_id, Phase.status == ShardStatus.FAILED)
-        .values(status=ShardStatus.OWED, failures=0)
+        .where(of_run, Phase.status == ShardStatus.FAILED)
+        .values(status=ShardStatus.OWED)
         .returning(Phase.id)
     ).all()
     return len(changed)

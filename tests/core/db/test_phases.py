@@ -114,6 +114,29 @@ def test_a_renewed_lease_is_not_reaped(engine: Engine) -> None:
         assert phases.reap(session) == 0
 
 
+def test_a_worker_that_is_writing_is_neither_reaped_nor_waited_for(engine: Engine) -> None:
+    a_run(engine)
+    held = claim(engine, lease_s=-1)
+    assert held is not None
+    with transaction(engine) as writing:
+        phases.fence(writing, held)
+        with transaction(engine) as session:
+            session.execute(text("SET LOCAL lock_timeout = '1s'"))
+            assert phases.reap(session) == 0
+    with transaction(engine) as session:
+        assert phases.reap(session) == 1
+
+
+def test_a_resumed_run_that_was_killed_often_starts_with_a_clean_count(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    for _ in range(4):
+        assert claim(engine, lease_s=-1) is not None
+        with transaction(engine) as session:
+            rounds.resume(session, runs.get_run(session, run_id))
+            assert phases.reap(session) == 1
+    assert statuses(engine, run_id) == [ShardStatus.OWED]
+
+
 def test_three_failures_give_up_the_shard_and_the_run_until_resumed(engine: Engine) -> None:
     run_id = a_run(engine, evaluation_items=1)
     for _ in range(3):
