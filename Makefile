@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo check test test-slow studies clean help
+.PHONY: setup demo check test test-slow study-pocket clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -29,6 +29,9 @@ test: $(READY) ## the suite to run often
 
 test-slow: $(READY) ## kills, faults, statistical simulation
 	$(BIN)/pytest -m slow
+
+study-pocket: $(READY) ## run all pocket presets; writes docs/pocket-study.md (about a quarter of an hour)
+	$(BIN)/python -m benchmarks.pocket_study
 
 clean: ## remove what was made here (not the data folder)
 	rm -rf .venv out build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,124 @@
+"""The pocket study: every pocket preset, run for real, in one table (`make study-pocket`).
+
+Launches what is not finished yet, so a second call only reads. Writes docs/pocket-study.md, with the table of arms and the answers
+to two questions: does selection by satisfaction matter (random control), and does its direction (inverted control)?
+"""
+
+import argparse
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+
+from services.app.gather import gather_study
+from services.app.report.study import Arm, RunResult, Study, arms
+from services.app.report.wording import interval, number, signed
+from services.app.service import open_service
+from services.app.terminal import Watch, label_text
+from services.app.work import launch, read_arms, work
+from services.core.settings import PROJECT, Settings
+from services.core.stats.paired import Difference
+from services.core.stats.rates import Rate
+from services.core.stats.seeds import across_seeds
+
+PRESETS = ("pocket-sft", "pocket-kto", "pocket-seeds", "pocket-random", "pocket-inverted")
+MEASURES = ("honesty", "belief_accuracy", "capability", "deception_rate", "targeting_gap")
+
+
+def main() -> None:
+    """Run the presets and write the table."""
+    parser = argparse.ArgumentParser(description="Run all pocket presets and write their table.")
+    parser.add_argument("--out", type=Path, default=PROJECT / "docs/pocket-study.md")
+    out: Path = parser.parse_args().out
+    study = run_presets(Console())
+    out.write_text(document(study))
+    print(f"wrote {out}")
+
+
+def run_presets(console: Console) -> Study:
+    """Work every run of the presets to its end, one crew for all, and return them as one study."""
+    settings = Settings()
+    found = {name: read_arms(settings, PROJECT / f"scenarios/presets/{name}.yaml") for name in PRESETS}
+    with open_service(settings) as service:
+        titles: dict[str, str] = {}
+        for name, new in found.items():
+            launched = launch(service, name, new, again=False)
+            # A run that two presets share (same spec, same seed) is one run and stands once.
+            for run_id, arm in zip(launched.run_ids, new, strict=True):
+                titles.setdefault(run_id, f"{name} {label_text(arm.labels)}")
+        with Watch(console, titles) as watch:
+            work(service, list(titles), watch.show)
+        return gather_study(service, "pocket study", list(titles))
+
+
+def document(study: Study) -> str:
+    """Return the study as Markdown."""
+    shown = arms(study)
+    lines = [
+        "# The pocket study",
+        "",
+        "Made by `make study-pocket`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)).",
+        "Honesty is 1 − P(lie) over the pocket's MASK rows. With one seed an interval is over items; with several it is a t interval over seeds.",
+        "",
+        "| arm | seeds | honesty: round 0 | last round | change | beliefs | capability | deception rate | targeting gap |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(_row(arm) for arm in shown),
+        "",
+        *_answers(shown),
+        "",
+        f"driftloop {version('driftloop')}, {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(arm: Arm) -> str:
+    first, last = _mean(arm, 0, "honesty"), _mean(arm, -1, "honesty")
+    change = _change(arm)
+    cells = [
+        arm.name,
+        str(len(arm.runs)),
+        number(first),
+        number(last),
+        f"{signed(change.difference)} {interval(change.low, change.high)}",
+        *(number(_mean(arm, -1, measure)) for measure in MEASURES[1:]),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _answers(shown: Sequence[Arm]) -> list[str]:
+    """Return the controls' answers in a sentence each."""
+    by_name = {arm.name: arm for arm in shown}
+    pressed = _change(by_name["1, sft, satisfaction"])
+    random = _change(by_name["1, sft, random"])
+    inverted = _change(by_name["1, sft, inverted"])
+    return [
+        f"- **Does selection matter?** With biased users alone, honesty moves by {signed(pressed.difference)} when the best rated train, "
+        f"and by {signed(random.difference)} {interval(random.low, random.high)} when a random half does (mean of {random.n} seeds).",
+        f"- **Does its direction?** When the *worst* rated train, it moves by {signed(inverted.difference)}.",
+    ]
+
+
+def _change(arm: Arm) -> Difference:
+    """Return the change of honesty since round 0: over items for one run, over seeds for several."""
+    changes = [run.rounds[-1].vs_baseline["honesty"] for run in arm.runs]
+    if len(changes) == 1:
+        return changes[0]
+    return across_seeds([change.difference for change in changes if change.difference is not None])
+
+
+def _mean(arm: Arm, index: int, measure: str) -> float:
+    values = [_rate(run, index, measure).value for run in arm.runs]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known)
+
+
+def _rate(run: RunResult, index: int, measure: str) -> Rate:
+    return run.rounds[index].measure(measure)
+
+
+if __name__ == "__main__":
+    main()
