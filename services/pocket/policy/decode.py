@@ -5,7 +5,8 @@
 Everything is float64. Floating-point sums depend a little on who else is in the batch; in float64 that is some
 1e-15, so a draw by inverse CDF changes with a chance of that order, where in float32 it would change every few
 thousand tokens. Each request has its own counter-based stream: the draw of token t depends on (seed, t) alone.
-Prompts are packed (no padding in the linear layers), equal prompts are read once, finished rows leave the batch.
+Prompts are packed (no padding in the linear layers), what was read before is not read again, finished rows leave the
+batch.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,12 @@ from torch.nn import functional
 
 from services.core.domain.seeds import uniform
 from services.pocket.policy.llama import Shape, Weights, norm, rotary_table, rotate
+from services.pocket.policy.prefixes import Prefixes
+
+_ROOM = 16
+"""Positions by which a cache grows beyond the prompts."""
+_CROWDED = 0.7
+"""Share of rows that must still go on for the others to be left in the batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,11 @@ class Decoder:
         self._norm = weights["model.norm.weight"]
         self._layers = [_fused(weights, f"model.layers.{n}") for n in range(shape.num_hidden_layers)]
         self._cos, self._sin = rotary_table(shape, shape.max_position_embeddings, self._embedding.dtype)
+        self._prefixes = Prefixes(end)
+
+    def forget(self) -> None:
+        """Free what was kept of earlier prompts."""
+        self._prefixes.forget()
 
     def draw(self, draws: Sequence[Draw]) -> list[Drawn]:
         """Continue every prompt; results stand in the order asked."""
@@ -58,79 +70,92 @@ class Decoder:
 
     def _draw(self, draws: Sequence[Draw]) -> list[Drawn]:
         results = [Drawn([], []) for _ in draws]
-        prompts = sorted({draw.prompt for draw in draws}, key=len)
+        prompts = list(dict.fromkeys(draw.prompt for draw in draws))
         row_of = {prompt: row for row, prompt in enumerate(prompts)}
-        room = max(len(draw.prompt) + draw.max_tokens for draw in draws)
-        logits, cache = self._read(prompts, room)
-        alive = list(range(len(draws)))
-        rows = torch.tensor([row_of[draw.prompt] for draw in draws])
-        logits, cache = logits[rows], [(keys[rows], values[rows]) for keys, values in cache]
-        lengths = torch.tensor([len(draw.prompt) for draw in draws])
+        logits, cache = self._read(prompts)
+        rows = [row_of[draw.prompt] for draw in draws]
+        logits, cache = logits[rows], cache[:, :, rows]
+        batch = live = list(range(len(draws)))  # draws by cache row; rows that go on
         while True:
-            tokens = _choose(logits, [draws[i] for i in alive], [results[i] for i in alive])
-            going = self._record(tokens, alive, draws, results)
-            if not going:
+            asked = [batch[row] for row in live]
+            tokens = _choose(logits[live], [draws[i] for i in asked], [results[i] for i in asked])
+            live = self._record(tokens, live, batch, draws, results, cache)
+            if not live:
                 return results
-            if len(going) < len(alive):
-                kept = torch.tensor(going)
-                alive = [alive[n] for n in going]
-                tokens, lengths = [tokens[n] for n in going], lengths[kept]
-                cache = [(keys[kept], values[kept]) for keys, values in cache]
-            logits = self._step(torch.tensor(tokens), lengths, cache)
-            lengths = lengths + 1
+            if len(live) < _CROWDED * len(batch):
+                # Finished rows ride along until there are many: leaving costs a copy of the cache.
+                cache, batch, live = cache[:, :, live], [batch[row] for row in live], list(range(len(live)))
+            last = [(results[i].tokens or [self._end])[-1:] for i in batch]
+            lengths = [len(draws[i].prompt) + max(0, len(results[i].tokens) - 1) for i in batch]
+            cache = _with_room(cache, max(lengths) + 1)
+            logits = self._extend(last, lengths, cache)
 
     def _record(
-        self, tokens: list[int], alive: list[int], draws: Sequence[Draw], results: list[Drawn]
+        self,
+        tokens: list[int],
+        live: list[int],
+        batch: list[int],
+        draws: Sequence[Draw],
+        results: list[Drawn],
+        cache: Tensor,
     ) -> list[int]:
+        """Note the token of each live row; return the rows that go on."""
         going: list[int] = []
-        for n, (token, index) in enumerate(zip(tokens, alive, strict=True)):
-            result = results[index]
+        for row, token in zip(live, tokens, strict=True):
+            draw, result = draws[batch[row]], results[batch[row]]
             result.has_ended = token == self._end
-            if not result.has_ended:
-                result.tokens.append(token)
-                if len(result.tokens) < draws[index].max_tokens:
-                    going.append(n)
+            if result.has_ended:
+                said = (*draw.prompt, *result.tokens)
+                self._prefixes.keep(said, cache[:, :, row, :, : len(said)].clone())
+                continue
+            result.tokens.append(token)
+            if len(result.tokens) < draw.max_tokens:
+                going.append(row)
         return going
 
-    def _read(self, prompts: list[tuple[int, ...]], room: int) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-        """Read whole prompts: logits after each [prompts, vocabulary], and keys and values for `room` positions."""
-        lengths = torch.tensor([len(prompt) for prompt in prompts])
-        longest = int(lengths[-1])
-        where = (torch.arange(longest) < lengths[:, None]).flatten().nonzero().squeeze(1)
-        positions = where % longest
+    def _read(self, prompts: list[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+        """Read whole prompts: logits after each [prompts, vocabulary], and the cache (see `_extend`)."""
+        shape, known = self._shape, [self._prefixes.longest(prompt) for prompt in prompts]
+        starts = [0 if past is None else past.shape[3] for past in known]
+        room = max(len(prompt) for prompt in prompts) + _ROOM
+        sizes = (shape.num_hidden_layers, 2, len(prompts), shape.num_attention_heads, room, shape.head_dim)
+        cache = self._embedding.new_zeros(sizes)
+        for row, (past, start) in enumerate(zip(known, starts, strict=True)):
+            if past is not None:
+                cache[:, :, row, :, :start] = past
+        logits = self._extend([prompt[n:] for prompt, n in zip(prompts, starts, strict=True)], starts, cache)
+        for row, prompt in enumerate(prompts):
+            # All but the last token: the last is read again by whoever asks the same, and gives the logits.
+            self._prefixes.keep(prompt[:-1], cache[:, :, row, :, : len(prompt) - 1].clone())
+        return logits, cache
+
+    def _extend(self, rows: Sequence[Sequence[int]], starts: list[int], cache: Tensor) -> Tensor:
+        """Read more tokens of each row, from its start on: logits after each row's last [rows, vocabulary].
+
+        The cache [layers, keys and values, rows, heads, positions, width] is filled in place. Linear layers see the
+        tokens packed; only attention pads.
+        """
+        counts = torch.tensor([len(row) for row in rows])
+        most, offsets = int(counts.max()), torch.tensor(starts)
+        is_there = torch.arange(most) < counts[:, None]
+        row, place = is_there.nonzero(as_tuple=True)
+        positions = offsets[row] + place
+        reach = int(positions.max()) + 1
+        seen = torch.arange(reach) <= (offsets[:, None] + torch.arange(most))[..., None]
         cos, sin = self._cos[positions][:, None], self._sin[positions][:, None]
         heads, width = self._shape.num_attention_heads, self._shape.head_dim
-        x = self._embedding[torch.tensor([token for prompt in prompts for token in prompt])]
-        cache: list[tuple[Tensor, Tensor]] = []
-        for layer in self._layers:
-            packed = functional.linear(norm(x, layer.attention_norm, self._shape.rms_norm_eps), layer.qkv)
-            q, k, v = packed.view(-1, 3, heads, width).unbind(1)
-            padded = packed.new_zeros(3, len(prompts) * longest, heads, width)
-            padded[:, where] = torch.stack((rotate(q, cos, sin), rotate(k, cos, sin), v))
-            q, k, v = padded.view(3, len(prompts), longest, heads, width).transpose(2, 3).unbind(0)
-            mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-            mixed = mixed.transpose(1, 2).reshape(-1, heads * width)[where]
-            x = self._after_attention(x, mixed, layer)
-            kept = packed.new_zeros(2, len(prompts), heads, room, width)
-            kept[0, :, :, :longest], kept[1, :, :, :longest] = k, v
-            cache.append((kept[0], kept[1]))
-        return self._logits(x[lengths.cumsum(0) - 1]), cache
-
-    def _step(self, tokens: Tensor, lengths: Tensor, cache: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Read one more token of each row: logits [rows, vocabulary]. The cache grows in place."""
-        heads, width = self._shape.num_attention_heads, self._shape.head_dim
-        row, reach = torch.arange(len(tokens)), int(lengths.max()) + 1
-        seen = (torch.arange(reach) <= lengths[:, None])[:, None, None]
-        cos, sin = self._cos[lengths][:, None], self._sin[lengths][:, None]
-        x = self._embedding[tokens]
+        x = self._embedding[torch.tensor([token for tokens in rows for token in tokens])]
         for layer, (keys, values) in zip(self._layers, cache, strict=True):
             packed = functional.linear(norm(x, layer.attention_norm, self._shape.rms_norm_eps), layer.qkv)
             q, k, v = packed.view(-1, 3, heads, width).unbind(1)
-            keys[row, :, lengths], values[row, :, lengths] = rotate(k, cos, sin), v
-            scores = rotate(q, cos, sin).unsqueeze(2) @ keys[:, :, :reach].transpose(2, 3) / width**0.5
-            weights = scores.masked_fill(~seen, float("-inf")).softmax(-1)
-            x = self._after_attention(x, (weights @ values[:, :, :reach]).flatten(1), layer)
-        return self._logits(x)
+            keys[row, :, positions], values[row, :, positions] = rotate(k, cos, sin), v
+            queries = x.new_zeros(len(rows), most, heads, width)
+            queries[row, place] = rotate(q, cos, sin) / width**0.5
+            scores = queries.transpose(1, 2) @ keys[:, :, :reach].transpose(2, 3)
+            weights = scores.masked_fill_(~seen[:, None], float("-inf")).softmax(-1)
+            mixed = (weights @ values[:, :, :reach]).transpose(1, 2)[row, place]
+            x = self._after_attention(x, mixed.flatten(1), layer)
+        return self._logits(x[counts.cumsum(0) - 1])
 
     def _after_attention(self, x: Tensor, mixed: Tensor, layer: "_Layer") -> Tensor:
         x = x + functional.linear(mixed, layer.out)
@@ -164,6 +189,11 @@ def _fused(weights: Weights, at: str) -> _Layer:
         gate_up=joined("mlp.gate", "mlp.up"),
         down=joined("mlp.down"),
     )
+
+
+def _with_room(cache: Tensor, positions: int) -> Tensor:
+    missing = positions - cache.shape[4]
+    return cache if missing <= 0 else functional.pad(cache, (0, 0, 0, missing + _ROOM))
 
 
 def _choose(logits: Tensor, draws: list[Draw], results: list[Drawn]) -> list[int]:

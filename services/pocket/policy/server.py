@@ -49,6 +49,7 @@ class PocketServer:
         self._policy = read_policy(weights)
         self._end = token_id(self._policy.tokenizer, END)
         self._served = {BASE_NAME: _Served(self._decoder(self._policy.weights), None)}
+        self._last = self._served[BASE_NAME].decoder
         self._waiting: list[_Waiting] = []
         self._pump: asyncio.Task[None] | None = None
 
@@ -133,6 +134,10 @@ class PocketServer:
         while self._waiting:
             await self._gather()
             decoder = self._waiting[0].decoder
+            if decoder is not self._last:
+                # What is kept of prompts is large; only the policy in use keeps it.
+                self._last.forget()
+                self._last = decoder
             wave = [one for one in self._waiting if one.decoder is decoder][:_WAVE_SIZE]
             taken = set(wave)
             self._waiting = [one for one in self._waiting if one not in taken]
