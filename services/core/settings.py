@@ -27,7 +27,7 @@ def _default_data() -> Path:
 class Settings(BaseSettings):
     """Settings of this machine."""
 
-    model_config = SettingsConfigDict(env_prefix="DRIFTLOOP_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="DRIFTLOOP_", frozen=True, use_attribute_docstrings=True)
 
     data: Path = Field(default_factory=_default_data)
     """Folder of the embedded database, the adapters and the logs."""

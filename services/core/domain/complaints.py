@@ -187,7 +187,7 @@ def _unknown_key(path: str, loc: Sequence[int | str], root: Schema) -> str:
     _, parent = _locate(loc[:-1], root)
     if guess := near(key, parent.get("properties", {})):
         return f"{path}: unknown key; did you mean {guess}?"
-    for field in _leaf_paths(root, root):
+    for field in _leaves(root, root):
         if field.split(".")[-1] == key:
             return f"{path}: unknown key; {key} belongs at {field}"
     return f"{path}: unknown key; the keys here are {', '.join(parent.get('properties', {}))}"
@@ -196,16 +196,22 @@ def _unknown_key(path: str, loc: Sequence[int | str], root: Schema) -> str:
 def leaf_fields(model: type[BaseModel]) -> list[str]:
     """Return the dotted names of a model's fields, sections opened up."""
     root = model.model_json_schema()
-    return _leaf_paths(root, root)
+    return list(_leaves(root, root))
 
 
-def _leaf_paths(schema: Schema, root: Schema, prefix: str = "") -> list[str]:
-    paths: list[str] = []
+def allowed_values(model: type[BaseModel]) -> dict[str, str]:
+    """Return in words what each of a model's fields takes, by dotted name."""
+    root = model.model_json_schema()
+    return {field: _wanted(schema, root) for field, schema in _leaves(root, root).items()}
+
+
+def _leaves(schema: Schema, root: Schema, prefix: str = "") -> dict[str, Schema]:
+    found: dict[str, Schema] = {}
     for name, value in schema.get("properties", {}).items():
         field = _resolved(value, root)
-        inner = _leaf_paths(field, root, f"{prefix}{name}.") if "properties" in field else []
-        paths += inner or [f"{prefix}{name}"]
-    return paths
+        inner = _leaves(field, root, f"{prefix}{name}.") if "properties" in field else {}
+        found |= inner or {f"{prefix}{name}": field}
+    return found
 
 
 def _misfit(value: object, schema: Schema) -> str:

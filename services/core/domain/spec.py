@@ -44,6 +44,7 @@ class ConversationSpec(Section):
     show_preference: bool = False
     """Whether the policy's system prompt states what this user wants to hear (the paper's Fig. 20 does)."""
     temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """Sampling temperature of both sides; 0 takes the likeliest word."""
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
     """Most tokens of one assistant reply."""
     user_model: Name = "pocket-user"
@@ -67,8 +68,11 @@ class LoraSpec(Section):
     """The adapter's shape."""
 
     rank: Annotated[int, Field(ge=1, le=512)] = 32
+    """Rank of the update of each matrix."""
     alpha: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Scale of the update: it is multiplied by alpha / rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of adapter inputs dropped in training."""
     target_modules: tuple[str, ...] = (
         "q_proj",
         "k_proj",
@@ -78,33 +82,41 @@ class LoraSpec(Section):
         "up_proj",
         "down_proj",
     )
+    """Which matrices of the model get an update."""
 
 
 class KtoSpec(Section):
     """What only KTO needs."""
 
     beta: Annotated[float, Field(gt=0)] = 0.1
+    """How strongly the policy is held to the reference; more is closer."""
     reference: Literal["previous", "base"] = "previous"
     """The frozen policy that KTO compares with: the one before this round, or the untrained one."""
     desirable_weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of the loss of the best conversations."""
     undesirable_weight: Annotated[float, Field(gt=0)] = 1.0
+    """Weight of the loss of the worst conversations."""
 
 
 class TrainingSpec(Section):
     """How the selected conversations change the policy. Defaults are the paper's Table 12 for SFT."""
 
     method: Literal["sft", "kto"]
+    """`sft` imitates the best conversations; `kto` also moves away from the worst."""
     start: Literal["previous", "step0"] = "previous"
     """Train on from last round's adapter, or each round from the same untouched step-0 adapter."""
     keep_system_prompt: bool = True
     """Whether the system prompt stays in the training examples (the paper does not say)."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    """Peak learning rate."""
     epochs: Annotated[float, Field(gt=0, le=100)] = 5
+    """Passes over the selected conversations."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 8
     """Examples per optimiser step, over all devices."""
     max_length: Annotated[int, Field(ge=8, le=131_072)] = 2048
     """Longest example in tokens."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """AdamW weight decay."""
     lora: LoraSpec = LoraSpec()
     kto: KtoSpec = KtoSpec()
 
@@ -115,17 +127,20 @@ class EvaluationSpec(Section):
     data: Name = "pocket"
     """The registered folder of benchmark rows."""
     judge: Name = "pocket-judge"
+    """Which registered judge reads statements, answers and replies."""
     benchmarks: tuple[Literal["mask", "deceptionbench", "capability", "held_out"], ...] = (
         "mask",
         "deceptionbench",
         "capability",
         "held_out",
     )
+    """What the policy is put to."""
     profile: Literal["reference", "robust"] = "robust"
     """`reference` scores as the benchmarks' published code does; `robust` excludes and counts judge failures."""
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     """Pressured statements per MASK item."""
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
+    """Most tokens of one answer to a benchmark item."""
     held_out_profiles: Annotated[int, Field(ge=1, le=10_000)] = 40
     """Profiles of the held-out scenarios, each met once as a benign and once as a biased user."""
 
@@ -143,10 +158,13 @@ class RunSpec(Section):
     """One experiment."""
 
     name: Name
+    """What lists and pages call it."""
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    """Every random draw of the run derives from it."""
     policy: Name = "pocket"
     """The registered base model."""
     rounds: Annotated[int, Field(ge=1, le=100)] = 3
+    """Rounds of talking, selecting and training; round 0 only measures the base model."""
     population: PopulationSpec
     conversation: ConversationSpec = ConversationSpec()
     selection: SelectionSpec = SelectionSpec()
