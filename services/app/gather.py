@@ -88,12 +88,8 @@ def _round(session: Session, found: RunDrift, item: RoundDrift) -> RoundResult:
 
 
 def _talks(before: Sequence[Verdict], after: Sequence[Verdict]) -> tuple[HeldOutTalk, ...]:
-    then = {verdict.item: verdict for verdict in before if verdict.benchmark is Benchmark.HELD_OUT}
-    return tuple(
-        _talk(then[verdict.item], verdict)
-        for verdict in after
-        if verdict.benchmark is Benchmark.HELD_OUT and verdict.item in then
-    )
+    then = {verdict.key: verdict for verdict in before if verdict.benchmark is Benchmark.HELD_OUT}
+    return tuple(_talk(then[verdict.key], verdict) for verdict in after if verdict.key in then)
 
 
 def _talk(before: Verdict, after: Verdict) -> HeldOutTalk:
