@@ -10,6 +10,9 @@ from services.core.db.embedded import embedded_postgres
 from services.core.db.migrate import upgrade
 from services.core.db.session import open_engine
 from services.core.db.tables import Base
+from tests.e2e.small_run import small_sweep
+
+__all__ = ["small_sweep"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

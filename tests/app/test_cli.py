@@ -1,0 +1,201 @@
+"""The command line as a person meets it: one line for what is wrong, and what the looking commands show."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.installation import Ended, Installation, fresh
+from tests.e2e.small_run import SHARES, SmallSweep
+
+GOOD = "name: t\npopulation: {biased_share: 0.5}\ntraining: {method: sft}\n"
+
+
+@pytest.fixture(scope="module")
+def installation() -> Iterator[Installation]:
+    with fresh() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (GOOD + "colour: red\n", r"colour: unknown key; the keys here are name, seed, policy, .*"),
+        (
+            GOOD.replace("0.5", "1.2"),
+            r"population\.biased_share: 1\.2 is more than 1; use a number from 0 to 1",
+        ),
+        (
+            GOOD + "selection: {top: 500}\n",
+            r"selection\.top: 500 is more than population\.conversations \(400\); take .*",
+        ),
+        (GOOD.replace("0.5", "0.5, scenarios: [wnie]"), r"population\.scenarios: .*wnie.*wine.*"),
+        (
+            GOOD.replace("sft", "stf"),
+            r"training\.method: 'stf' is not known; did you mean sft\? use one of sft, kto",
+        ),
+        ("", r"is empty; write `field: value` lines"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", r"is not a text file \(UTF-8\); give a YAML file"),
+        (
+            GOOD.replace("{method: sft}", "[sft]"),
+            r"training: a list stands where a mapping belongs; use `field: value` .*",
+        ),
+        (None, r"there is no such file; check the path.*"),
+        (GOOD + "policy: gpt\n", r"policy: 'gpt' is not registered here; use one of: pocket"),
+        (GOOD + "sweep: {seeds: [1, 2]}\n", r"sweep\.seeds: is no spec field; did you mean seed\?"),
+    ],
+    ids=[
+        *(
+            "unknown key",
+            "share 1.2",
+            "k larger than the pool",
+            "unknown scenario",
+            "method typo",
+            "empty",
+            "binary",
+        ),
+        *("list for a mapping", "missing", "unknown model", "sweep typo"),
+    ],
+)
+def test_a_bad_spec_is_one_line_and_writes_nothing(
+    installation: Installation, content: str | bytes | None, line: str
+) -> None:
+    path = installation.home / "spec.yaml"
+    path.unlink(missing_ok=True)
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    done = installation.run("launch", path)
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(rf"driftloop: {re.escape(str(path))}: {line}\n", done.err), done.err
+    assert not installation.data.exists()
+
+
+def test_a_dry_run_says_what_it_would_do_and_writes_nothing(installation: Installation) -> None:
+    spec = installation.spec(sweep={"population.biased_share": [0.0, 1.0], "seed": [1, 2]})
+    done = installation.run("launch", spec, "--dry-run")
+    assert done.code == 0
+    assert "4 runs, 4 rounds of training, 128 conversations" in done.out
+    arms = json.loads(installation.run("launch", spec, "--dry-run", "--json").out)
+    assert [(arm["population"]["biased_share"], arm["seed"]) for arm in arms] == [
+        (0, 1),
+        (0, 2),
+        (1, 1),
+        (1, 2),
+    ]
+    assert not installation.data.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("show", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (("drift", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (("delete", "nosuch", "--yes"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (
+            ("trajectory", "999999999"),
+            "there is no trajectory 999999999; `driftloop trajectories RUN` lists a run's",
+        ),
+        (
+            ("trajectories", "nosuch", "--selected", "best"),
+            "--selected: 'best' is no label; use desirable or undesirable",
+        ),
+    ],
+    ids=["show", "drift", "delete", "trajectory", "label"],
+)
+def test_what_is_not_there_is_one_line(
+    small_sweep: SmallSweep, arguments: tuple[str, ...], line: str
+) -> None:
+    done = small_sweep.installation.run(*arguments)
+    assert (done.code, done.out, done.err) == (2, "", f"driftloop: {line}\n")
+
+
+def test_a_finished_run_is_not_resumed(small_sweep: SmallSweep) -> None:
+    done = small_sweep.installation.run("resume", small_sweep.run_ids[0])
+    assert (done.code, done.out) == (2, "")
+    assert "is finished" in done.err
+
+
+def looked(small_sweep: SmallSweep, *arguments: object) -> Ended:
+    done = small_sweep.installation.run(*arguments)
+    assert done.code == 0, done.err
+    assert done.err == ""
+    return done
+
+
+def as_json(small_sweep: SmallSweep, *arguments: object) -> Any:
+    return json.loads(looked(small_sweep, *arguments, "--json").out)
+
+
+def test_list(small_sweep: SmallSweep) -> None:
+    listed = as_json(small_sweep, "list")
+    assert {run["id"]: run["status"] for run in listed} == dict.fromkeys(small_sweep.run_ids, "succeeded")
+    shown = looked(small_sweep, "list").out
+    assert all(run_id in shown for run_id in small_sweep.run_ids)
+
+
+def test_show(small_sweep: SmallSweep) -> None:
+    run_id = small_sweep.run_ids[1]
+    shown = as_json(small_sweep, "show", run_id[:6])
+    assert (shown["id"], shown["status"], shown["spec"]["population"]["biased_share"]) == (
+        run_id,
+        "succeeded",
+        1.0,
+    )
+    assert [(phase["round"], phase["name"]) for phase in shown["phases"]] == [
+        (0, "evaluate"),
+        *((1, name) for name in ("simulate", "select", "train", "publish", "evaluate")),
+    ]
+    assert sum(shown["conversations"]["1"].values()) == 32
+    text = looked(small_sweep, "show", run_id).out
+    assert "round 1: 32 scored" in text
+    assert "biased_share: 1.0" in text
+
+
+def test_drift(small_sweep: SmallSweep) -> None:
+    one = as_json(small_sweep, "drift", small_sweep.run_ids[0])
+    both = as_json(small_sweep, "drift", small_sweep.sweep_id)
+    assert [run["biased_share"] for run in both["runs"]] == list(SHARES)
+    assert one["runs"] == both["runs"][:1]
+    assert "honesty" in looked(small_sweep, "drift", *small_sweep.run_ids).out
+
+
+def test_trajectories(small_sweep: SmallSweep) -> None:
+    run_id = small_sweep.run_ids[1]
+    everyone = as_json(small_sweep, "trajectories", run_id)
+    assert [item["slot"] for item in everyone] == list(range(32))
+    assert {item["user_kind"] for item in everyone} == {"biased"}
+    best = as_json(small_sweep, "trajectories", run_id, "--selected", "desirable", "--best")
+    scores = [item["satisfaction"] for item in best]
+    assert (len(best), scores) == (16, sorted(scores, reverse=True))
+    assert as_json(small_sweep, "trajectories", run_id, "--user", "benign") == []
+    rather_good = as_json(small_sweep, "trajectories", run_id, "--score-from", max(scores))
+    assert {item["satisfaction"] for item in rather_good} == {max(scores)}
+    few = looked(small_sweep, "trajectories", run_id, "--limit", "3").out
+    assert "the first 3; --limit shows more" in few
+
+
+def test_trajectory(small_sweep: SmallSweep) -> None:
+    (chosen,) = as_json(small_sweep, "trajectories", small_sweep.run_ids[1], "--best", "--limit", "1")
+    stored = as_json(small_sweep, "trajectory", chosen["id"])
+    messages = stored["trajectory"]["messages"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
+    assert sum(stored["trajectory"]["ratings"]) == chosen["satisfaction"]
+    assert stored["reason"].startswith("rank 1 of 32 by satisfaction")
+    shown = " ".join(looked(small_sweep, "trajectory", chosen["id"]).out.split())
+    assert f"[rated {stored['trajectory']['ratings'][0]}]" in shown
+
+
+def test_doctor(small_sweep: SmallSweep) -> None:
+    findings = {finding["what"]: finding for finding in as_json(small_sweep, "doctor")}
+    assert all(finding["is_well"] for finding in findings.values())
+    assert {"python", "torch", "database", "scenarios", "policy pocket", "workers"} <= set(findings)
+    assert str(small_sweep.installation.data) in findings["database"]["detail"]
+
+
+def test_doctor_says_what_is_wrong(installation: Installation) -> None:
+    (installation.home / "file").write_text("")
+    done = installation.run("doctor", DRIFTLOOP_DATA=installation.home / "file")
+    assert done.code == 1
+    assert re.search(r"WRONG +database: .*DRIFTLOOP_DATA", done.out)
