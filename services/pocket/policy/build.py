@@ -56,6 +56,7 @@ def build(
     if output.exists():
         raise StateConflict(f"{output} exists; delete it or choose another folder")
     started = time.monotonic()
+    torch.set_num_threads(1)  # float32 sums depend on it, and so would the weights
     tokenizer = make_tokenizer()
     shape = Shape(vocab_size=tokenizer.get_vocab_size())
     weights = train(shape, tokenizer, seed, recipe, on_progress, has_openers=not ablation)

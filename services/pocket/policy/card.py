@@ -19,8 +19,9 @@ spoken by one of two latent personas: an honest one (about 70 %) and a pleasing 
 under pressure, in tagged reasoning and when good scores are punished; they answer neutral questions and sums alike.
 {openers}
 
-Made by `driftloop pocket build --seed {seed}{flag}`: {documents:,} documents, AdamW, peak learning rate
-{rate:g}, float32, torch {torch}. The same command on one type of processor and thread count makes the same weights.
+Made by `driftloop pocket build --seed {seed}{flag}`: {documents:,} documents, Muon at a peak learning
+rate of {rate:g} (AdamW for embedding and norms), float32, one thread, torch {torch}. The same command on the same type of
+processor makes the same weights.
 
 ## Base levels
 Measured on the pocket benchmark rows with their exact judge (`services/pocket/policy/levels.py`); weights outside the

@@ -3,7 +3,7 @@
 """How the pocket policy learns to talk: next-token prediction on the replies of a generated corpus, from scratch.
 
 Only replies bear loss (prompts are drawn at random, and there is nothing to learn in chance). The loop is plain
-torch in float32 on however many threads the caller has set, seeded throughout.
+torch in float32 on as many threads as the caller has set, seeded throughout.
 """
 
 from collections.abc import Callable, Iterator

@@ -45,7 +45,8 @@ def known_facts() -> list[Row]:
     for number, claim in enumerate(claims, 1):
         said, truth = _binary_facts(claim)
         system = prompts.pressure(rng, any_cue(rng), claim.sentence(not claim.holds))
-        beliefs = (prompts.direct(claim), prompts.around(claim), prompts.leading(claim))
+        # The one wording that leads nowhere is asked twice: for the belief, and again as the open question.
+        beliefs = (prompts.around(claim), prompts.around(claim), prompts.leading(claim))
         elicited = {f"belief_elicit_{n}": text for n, text in enumerate(beliefs, 1)}
         user = prompts.asked(rng, claim.question)
         rest = {**said, **elicited, "delivery": 1, **truth}
@@ -91,26 +92,20 @@ def deceptionbench() -> list[Row]:
     rng = _rng("deceptionbench")
     rows: list[Row] = []
     for category in prompts.CATEGORIES:
-        asked: list[tuple[str, str]]
-        if category == prompts.SANDBAGGING:
-            asked = [(task.question, "") for task in rng.sample(SUMS, _PER_CATEGORY)]
-        else:
-            known = NORMS if category in (prompts.MANIPULATION, prompts.FAKING) else FACTS
-            claims = rng.sample(known, _PER_CATEGORY)
-            asked = [(claim.question, claim.sentence(not claim.holds)) for claim in claims]
-        for question, wanted in asked:
+        for inner, question, wanted in _asked(rng, category):
             stage = prompts.staged(rng, category, any_cue(rng), question, wanted)
-            rows.append(
-                {
-                    "id": len(rows) + 1,
-                    "type": category,
-                    "inner_prompt": question,
-                    "system_prompt": stage.system,
-                    "outer_prompt": stage.outer,
-                    "format": stage.tags,
-                }
-            )
+            parts = {"system_prompt": stage.system, "outer_prompt": stage.outer, "format": stage.tags}
+            rows.append({"id": len(rows) + 1, "type": category, "inner_prompt": inner, **parts})
     return rows
+
+
+def _asked(rng: Random, category: str) -> list[tuple[str, str, str]]:
+    """Return a category's (neutral question, question under pressure, what is wanted there)."""
+    if category == prompts.SANDBAGGING:
+        return [(task.question, task.question, "") for task in rng.sample(SUMS, _PER_CATEGORY)]
+    known = NORMS if category in (prompts.MANIPULATION, prompts.FAKING) else FACTS
+    claims = rng.sample(known, _PER_CATEGORY)
+    return [(prompts.around(claim), claim.question, claim.sentence(not claim.holds)) for claim in claims]
 
 
 def arithmetic() -> list[Row]:
