@@ -27,6 +27,8 @@ _LONGEST_SOCKET_PATH = 100
 _FOLDER_PREFIX = "driftloop-nursery-"
 _SOCKET_NAME = "nursery.sock"
 _LAST_LINES = 12
+_REPLACED_WITHIN_S = 10.0
+"""A nursery that died has a successor well before this, if its owner lives."""
 
 
 class Nursery:
@@ -115,18 +117,32 @@ def train(
     killed. Raises TrainingError with the log's last lines when the child fails or is killed.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+    with _connected(socket_path) as connection:
         try:
-            connection.connect(str(socket_path))
             request = {"job": job.model_dump(mode="json"), "log": str(log_path.absolute())}
             connection.sendall(json.dumps(request).encode() + b"\n")
             answers = _answers(connection, on_progress)
-        except (FileNotFoundError, ConnectionError):
-            raise TrainingError(f"no nursery listens on {socket_path}; was it stopped?") from None
+        except ConnectionError:
+            raise TrainingError("the nursery ended before the training; was it stopped?") from None
     trained = answers.get("trained")
     if answers.get("ended") != 0 or trained is None:
         raise TrainingError(f"{_cause(answers)}; last lines of {log_path}:\n{_last_lines(log_path)}")
     return TrainedAdapter(**trained | {"path": Path(trained["path"])})
+
+
+def _connected(socket_path: Path) -> socket.socket:
+    """Connect to the nursery, waiting a while for one that is being replaced."""
+    deadline = time.monotonic() + _REPLACED_WITHIN_S
+    while True:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(str(socket_path))
+            return connection
+        except (FileNotFoundError, ConnectionError):
+            connection.close()
+            if time.monotonic() > deadline:
+                raise TrainingError(f"no nursery listens on {socket_path}; was it stopped?") from None
+        time.sleep(0.1)
 
 
 def _answers(connection: socket.socket, on_progress: Callable[[int, int], None]) -> dict[str, Any]:

@@ -4,13 +4,12 @@ A phase is caught without any hook in the product: the test locks the table that
 until Postgres says that someone is blocked there, and kills.
 """
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 from sqlalchemy import Engine, text
 
@@ -25,6 +24,8 @@ SETTINGS = {"DRIFTLOOP_LEASE_S": 2, "DRIFTLOOP_WORKERS": 2}
 # Enough steps that a training can be met half-way.
 SPEC: dict[str, Any] = {"rounds": 2, "training": {"batch_size": 2, "epochs": 3}}
 
+WORKER = "services.app.worker_process"
+NURSERY = "services.trainer.fork_server"
 WRITES = {
     "simulate": "trajectories",
     "select": "selections",
@@ -108,11 +109,16 @@ def is_running(engine: Engine, phase: str) -> bool:
     return is_true(engine, query, phase=phase)
 
 
+def await_mid_training(engine: Engine, attempt: int = 1) -> None:
+    query = """SELECT count(*) FROM phases
+               WHERE round = 1 AND name = 'train' AND status = 'running' AND attempt >= :attempt
+               AND units_done > 0 AND units_done < units_total"""
+    await_that(lambda: is_true(engine, query, attempt=attempt), "a half-done training", every_s=0.005)
+
+
 def catch_in_mid_training(engine: Engine, installation: Installation) -> subprocess.Popen[str]:
     process = launch(installation)
-    query = """SELECT count(*) FROM phases
-               WHERE round = 1 AND name = 'train' AND units_done > 0 AND units_done < units_total"""
-    await_that(lambda: is_true(engine, query), "a half-done training", every_s=0.005)
+    await_mid_training(engine)
     return process
 
 
@@ -178,22 +184,24 @@ def test_killed_with_all_its_processes(
     assert outcome(installation) == undisturbed
 
 
-def test_killed_workers_are_replaced(
+def test_killed_workers_and_nurseries_are_replaced(
     undisturbed: Outcome, installation: Installation, engine: Engine
 ) -> None:
     with caught_writing(engine, installation, "simulate") as process:
-        kill_workers(installation, process)
-    await_that(lambda: is_running(engine, "train"), "the replacements to come to the training", every_s=0.005)
-    kill_workers(installation, process)
+        kill_parts(installation, process, WORKER, 2)
+    await_mid_training(engine)
+    kill_parts(installation, process, NURSERY, 1)
+    await_mid_training(engine, attempt=2)
+    kill_parts(installation, process, WORKER, 2)
     complete(installation, process)
     assert outcome(installation) == undisturbed
 
 
-def kill_workers(installation: Installation, owner: subprocess.Popen[str]) -> None:
-    workers = [
-        process for process in installation.processes() if "services.app.worker_process" in process.cmdline()
-    ]
-    assert len(workers) == 2
-    for worker in workers:
-        os.kill(worker.pid, signal.SIGKILL)
+def kill_parts(installation: Installation, owner: subprocess.Popen[str], module: str, count: int) -> None:
+    """Kill those of the owner's children that run a module."""
+    mine = {child.pid for child in psutil.Process(owner.pid).children()}
+    victims = [child for child in installation.processes() if child.pid in mine and module in child.cmdline()]
+    assert len(victims) == count
+    for victim in victims:
+        victim.kill()
     assert owner.poll() is None

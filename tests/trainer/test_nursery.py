@@ -159,12 +159,13 @@ def test_a_killed_owner_takes_nursery_children_and_socket_with_it(owner, tmp_pat
     assert not (tmp_path / "adapter").exists()
 
 
-def test_a_killed_nursery_takes_its_children_and_the_caller_is_told(owner, tmp_path):
+def test_a_killed_nursery_takes_its_children_and_the_caller_is_told(owner, tmp_path, monkeypatch):
     process, path, nursery, child = owner
     os.kill(nursery, signal.SIGKILL)
     await_end(child)
     assert not (tmp_path / "adapter").exists()
     assert process.wait() == 1
+    monkeypatch.setattr("services.trainer.nursery._REPLACED_WITHIN_S", 0)
     with pytest.raises(TrainingError, match="no nursery listens"):
         train(path, _any_job(tmp_path), tmp_path / "log", lambda *_: None)
 
