@@ -107,6 +107,8 @@ def interrupt_in_simulate(installation: Installation, *command: object) -> Ended
     """Press Ctrl-C as soon as conversations are being held."""
     with installation.server() as url:
         engine = open_engine(url)
+        # Not ignored, as it is by what a shell runs in the background; what a process ignores its children ignore.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         process = installation.start(*command)
 
         def is_simulating() -> bool:
