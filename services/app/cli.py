@@ -152,5 +152,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as leave:
         if leave.code == INTERRUPTED:
-            errors.print("stopped; the same command, or `driftloop resume RUN`, goes on from here", highlight=False)
+            errors.print(
+                "stopped; the same command, or `driftloop resume RUN`, goes on from here", highlight=False
+            )
         raise
