@@ -36,6 +36,6 @@ def make_adapter(folder: Path, *, use_rslora: bool) -> Path:
     model = get_peft_model(base, config)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.05)
+            torch.nn.init.normal_(parameter, std=0.2)
     model.save_pretrained(folder)
     return folder
