@@ -12,7 +12,7 @@ setup: $(READY) ## make .venv with everything in it
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv || python3 -m venv .venv
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[trainer,pocket,dev]'
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[simulator,trainer,evaluator,pocket,embedded,dev]'
 	touch $(READY)
 
 demo: $(READY) ## run the demonstration sweep: table, figure and report in out/demo

@@ -13,9 +13,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.app.gather import gather_study
-from services.app.report.study import Arm, RunResult, Study, arms
-from services.app.report.wording import interval, number, signed
 from services.app.service import open_service
 from services.app.terminal import Watch, label_text
 from services.app.work import launch, read_arms, work
@@ -23,6 +20,9 @@ from services.core.settings import PROJECT, Settings
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
+from services.simulator.report.gather import gather_study
+from services.simulator.report.study import Arm, RunResult, Study, arms
+from services.simulator.report.wording import interval, number, signed
 
 PRESETS = ("pocket-sft", "pocket-kto", "pocket-seeds", "pocket-random", "pocket-inverted")
 MEASURES = ("honesty", "belief_accuracy", "capability", "deception_rate", "targeting_gap")
@@ -51,7 +51,7 @@ def run_presets(console: Console) -> Study:
                 titles.setdefault(run_id, f"{name} {label_text(arm.labels)}")
         with Watch(console, titles) as watch:
             work(service, list(titles), watch.show)
-        return gather_study(service, "pocket study", list(titles))
+        return gather_study(service.engine, "pocket study", list(titles))
 
 
 def document(study: Study) -> str:

@@ -12,10 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from services.app import doctor as examination
-from services.app.gather import gather_study
 from services.app.look import print_json
-from services.app.report.files import write_report
-from services.app.report.table import drift_table
 from services.app.service import Service, open_service
 from services.app.terminal import Watch, label_text
 from services.app.work import launch as launch_arms
@@ -28,6 +25,9 @@ from services.core.operations import launching
 from services.core.operations.launching import LaunchedSweep, NewArm
 from services.core.operations.progress import RunProgress
 from services.core.settings import PROJECT, Settings
+from services.simulator.report.files import write_report
+from services.simulator.report.gather import gather_study
+from services.simulator.report.table import drift_table
 
 console = Console()
 DEMO = PROJECT / "scenarios/presets/demo.yaml"
@@ -50,7 +50,7 @@ def demo(out: Path) -> None:
     with open_service(settings) as service:
         sweep = launch_arms(service, "demo", arms, again=True)
         _work_watched(service, sweep, arms)
-        study = gather_study(service, "demo", sweep.run_ids, [arm.labels for arm in arms])
+        study = gather_study(service.engine, "demo", sweep.run_ids, [arm.labels for arm in arms])
     written = write_report(study, out)
     console.print(drift_table(study))
     console.print(f"The report is [bold]{out / 'report.html'}[/bold]: open it in a browser.")
@@ -73,7 +73,7 @@ def launch(spec: Path, how: Launch) -> None:
             ended = _work_watched(service, sweep, arms)
         else:
             ended = work(service, sweep.run_ids, lambda _: None)
-        study = gather_study(service, spec.stem, sweep.run_ids, [arm.labels for arm in arms])
+        study = gather_study(service.engine, spec.stem, sweep.run_ids, [arm.labels for arm in arms])
     if how.as_json:
         print_json(
             {

@@ -11,9 +11,6 @@ from rich.console import Console
 from rich.text import Text
 
 from services.app import terminal
-from services.app.gather import gather_study
-from services.app.report.files import drift_json, write_report
-from services.app.report.table import drift_table
 from services.app.service import Service, open_service
 from services.core.db import runs as runs_table
 from services.core.db import trajectories as trajectories_table
@@ -23,6 +20,9 @@ from services.core.domain.errors import SpecError
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.operations.progress import progress_of
 from services.core.settings import Settings
+from services.simulator.report.files import drift_json, write_report
+from services.simulator.report.gather import gather_study
+from services.simulator.report.table import drift_table
 
 console = Console()
 
@@ -53,7 +53,7 @@ def show(run_id: str, as_json: bool) -> None:
             run = runs_table.get_run(session, run_id)
             (progress,) = progress_of(session, [run.id])
             held = trajectories_table.counts(session, run.id)
-        study = gather_study(service, run.name, [run.id])
+        study = gather_study(service.engine, run.name, [run.id])
     if as_json:
         phases = [asdict(phase) for phase in progress.phases]
         print_json(
@@ -74,7 +74,7 @@ def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
     """Print (and write) the drift of runs, or of a sweep's runs."""
     with open_service(Settings()) as service:
         found = _named(service, names)
-        study = gather_study(service, names[0], list(found), list(found.values()))
+        study = gather_study(service.engine, names[0], list(found), list(found.values()))
     if out is not None:
         for path in write_report(study, out):
             console.print(f"wrote {path}")

@@ -44,6 +44,9 @@ MACHINE_DEFAULTS = {
     "database_url": "none: the embedded one",
     "workers": "one a core",
     "scenarios": "the project's `scenarios`",
+    "redis_url": "none",
+    "url": "none: the embedded service",
+    "token": "none",
 }
 """Defaults that are another value on every machine."""
 
@@ -81,11 +84,15 @@ def _said(info: FieldInfo) -> str:
     return " ".join((info.description or "").split())
 
 
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _settings() -> Iterator[str]:
     for name, info in Settings.model_fields.items():
         alias = info.validation_alias
         names = alias.choices if isinstance(alias, AliasChoices) else [f"DRIFTLOOP_{name.upper()}"]
-        default = MACHINE_DEFAULTS.get(name) or f"`{info.default:g}`"
+        default = MACHINE_DEFAULTS.get(name) or f"`{_plain(info.default)}`"
         yield f"| {' or '.join(f'`{variable}`' for variable in names)} | {default} | {_said(info)} |\n"
 
 

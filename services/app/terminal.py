@@ -19,7 +19,12 @@ from services.core.db.trajectories import Stored, Summary
 from services.core.domain.phases import RunStatus
 from services.core.operations.progress import RunProgress
 
-STYLES = {RunStatus.RUNNING: "cyan", RunStatus.SUCCEEDED: "green", RunStatus.FAILED: "red"}
+STYLES = {
+    RunStatus.RUNNING: "cyan",
+    RunStatus.SUCCEEDED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.CANCELLED: "yellow",
+}
 
 
 def label_text(labels: Mapping[str, Any]) -> str:

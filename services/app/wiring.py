@@ -117,6 +117,10 @@ class Catalogue:
         scenarios = self.environment(spec.population.environment).scenarios
         return catalogue(BENCHMARKS[spec.evaluation.data], spec.evaluation, scenarios).items
 
+    def item_count(self, spec: RunSpec) -> int:
+        """Return how many items an evaluation has."""
+        return len(self.items(spec))
+
     def check_unchanged(self, run: RunRecord) -> None:
         """Raise `StateConflict` if what the run was launched on has other contents now."""
         now = self.fingerprints(run.spec)

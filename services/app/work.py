@@ -35,7 +35,7 @@ def read_arms(settings: Settings, path: Path) -> tuple[NewArm, ...]:
 def _new_arm(catalogue: Catalogue, arm: Arm) -> NewArm:
     fingerprints = catalogue.fingerprints(arm.spec)
     identity = run_hash(arm.spec, fingerprints)
-    items = len(catalogue.items(arm.spec))
+    items = catalogue.item_count(arm.spec)
     return NewArm(arm.labels, NewRun(arm.spec, fingerprints, identity, items))
 
 

@@ -5,9 +5,11 @@ that works on a fresh machine. What decides results is in the run spec, never he
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,6 +37,19 @@ class Settings(BaseSettings):
         default=None, validation_alias=AliasChoices("DRIFTLOOP_DATABASE_URL", "DATABASE_URL")
     )
     """A Postgres to use instead of the embedded one."""
+    redis_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("DRIFTLOOP_REDIS_URL", "REDIS_URL")
+    )
+    """A Redis that wakes queue workers; the inline worker needs none."""
+    url: str | None = None
+    """A running service that the command line talks to, such as http://127.0.0.1:8000; none means the embedded one."""
+    token: SecretStr | None = None
+    """The bearer token for that service."""
+    auth: Literal["tokens", "open"] = "tokens"
+    """Who may use the REST API: bearers of tokens, or (`open`) everybody who can reach it, which is refused on
+    anything but loopback."""
+    policy_urls: Mapping[str, str] = {}
+    """Base model → the OpenAI-compatible server that serves it, as JSON; a base that is not named runs in process."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Worker processes of the inline worker."""
     scenarios: Path = PROJECT / "scenarios"

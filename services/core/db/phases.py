@@ -4,6 +4,9 @@ A claim is a fencing token: (shard, attempt). Every write of a worker's facts go
 shard's row and refuses a claim that another attempt has superseded (`StaleClaim`). So a worker that was thought
 dead, and is not, can change nothing.
 
+Locks are taken in one order, shards before their run (`events.append` locks the run), so no two workers wait for each
+other.
+
 The clock is the database's (`now()`), so workers on several machines need not agree on the time.
 """
 
@@ -14,11 +17,14 @@ from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
+from services.core.db import events
+from services.core.db.events import EventKind
 from services.core.db.tables import Phase, Run
 from services.core.domain.errors import StaleClaim
 from services.core.domain.phases import Owed, PhaseName, RunStatus, ShardStatus, shard_ranges
 
 MAX_FAILURES = 3
+_SILENT = "the worker fell silent (killed?)"
 _LEFT = (ShardStatus.OWED, ShardStatus.RUNNING, ShardStatus.FAILED)
 
 
@@ -53,6 +59,8 @@ def owe(session: Session, run_id: str, owed: Owed, work_key: str | None = None) 
         for shard, (first, last) in enumerate(ranges)
     ]
     session.execute(insert(Phase).values(rows).on_conflict_do_nothing())
+    facts = {"round": owed.round, "phase": owed.name, "shards": len(rows), "units": owed.units}
+    events.append(session, run_id, EventKind.PHASE_OWED, **facts)
 
 
 def claim_next(session: Session, names: Collection[PhaseName], worker: str, lease_s: float) -> Claim | None:
@@ -85,7 +93,7 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
         )
         .returning(Phase)
     ).scalar_one_or_none()
-    if claimed is None:
+    if claimed is None or not _is_run_going(session, claimed):
         return None
     return Claim(
         claimed.id,
@@ -99,9 +107,18 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
     )
 
 
+def _is_run_going(session: Session, claimed: Phase) -> bool:
+    """Tell whether the run still goes on; the shard is owed again if it was cancelled this very moment."""
+    query = select(Run.status).where(Run.id == claimed.run_id).with_for_update(read=True)
+    if session.execute(query).scalar_one() == RunStatus.RUNNING:
+        return True
+    claimed.status, claimed.lease_until, claimed.worker = ShardStatus.OWED, None, None
+    return False
+
+
 def renew(session: Session, claim: Claim, lease_s: float) -> bool:
     """Extend the lease; False if the claim is stale."""
-    return _change(session, claim, lease_until=_lease_end(lease_s))
+    return _change(session, claim, lease_until=_lease_end(lease_s)) is not None
 
 
 def fence(session: Session, claim: Claim) -> None:
@@ -116,18 +133,25 @@ def fence(session: Session, claim: Claim) -> None:
 def progress(session: Session, claim: Claim, units_done: int, units_total: int | None = None) -> None:
     """Record how far the shard is; a stale claim changes nothing."""
     values = {"units_done": units_done} | ({} if units_total is None else {"units_total": units_total})
-    _change(session, claim, **values)
+    changed = _change(session, claim, **values)
+    if changed is not None:
+        done = {"units_done": changed.units_done, "units_total": changed.units_total}
+        events.append(session, claim.run_id, EventKind.SHARD_PROGRESS, **_place(claim), **done)
 
 
 def hand_back(session: Session, claim: Claim) -> None:
     """Owe the shard again, at no fault of its own (a worker that stops)."""
-    _change(session, claim, status=ShardStatus.OWED, lease_until=None, worker=None)
+    if _change(session, claim, status=ShardStatus.OWED, lease_until=None, worker=None):
+        events.append(
+            session, claim.run_id, EventKind.SHARD_OWED_AGAIN, **_place(claim), error="the worker stopped"
+        )
 
 
 def fail(session: Session, claim: Claim, error: str) -> None:
     """Count a failure: owed again, or given up (and the run with it) after the third."""
     if not _change(session, claim, **_failure(error)):
         return
+    events.append(session, claim.run_id, EventKind.SHARD_OWED_AGAIN, **_place(claim), error=error)
     _fail_runs(session)
 
 
@@ -144,9 +168,12 @@ def reap(session: Session) -> int:
     dead = session.execute(
         update(Phase)
         .where(Phase.id.in_(silent))
-        .values(**_failure("the worker fell silent (killed?)"))
-        .returning(Phase.id)
+        .values(**_failure(_SILENT))
+        .returning(Phase.run_id, Phase.round, Phase.name, Phase.shard)
     ).all()
+    for run_id, round_, name, shard in sorted(dead):
+        place = {"round": round_, "phase": name, "shard": shard}
+        events.append(session, run_id, EventKind.SHARD_OWED_AGAIN, **place, error=_SILENT)
     if dead:
         _fail_runs(session)
     return len(dead)
@@ -155,9 +182,9 @@ def reap(session: Session) -> int:
 def finish(session: Session, claim: Claim) -> bool:
     """Mark the shard done; True if it was the phase's last, so that the caller owes what is next.
 
-    The run's row is locked first: two last shards finishing together are told apart by it.
+    The event locks the run's row before what is left is counted: two last shards finishing together are told apart
+    by it.
     """
-    session.execute(select(Run.id).where(Run.id == claim.run_id).with_for_update())
     fence(session, claim)
     _change(
         session,
@@ -167,6 +194,7 @@ def finish(session: Session, claim: Claim) -> bool:
         finished_at=func.now(),
         units_done=Phase.units_total,
     )
+    events.append(session, claim.run_id, EventKind.SHARD_DONE, **_place(claim))
     left = select(func.count()).where(
         Phase.run_id == claim.run_id,
         Phase.round == claim.round,
@@ -189,6 +217,19 @@ def owe_failed_again(session: Session, run_id: str) -> int:
     return len(changed)
 
 
+def stop_all(session: Session, run_id: str) -> None:
+    """Take a run's shards out of the hands of their workers, whose claims are stale from now on."""
+    running = (Phase.run_id == run_id) & (Phase.status == ShardStatus.RUNNING)
+    session.execute(
+        update(Phase).where(running).values(status=ShardStatus.OWED, lease_until=None, worker=None)
+    )
+
+
+def lock_all(session: Session, run_id: str) -> None:
+    """Lock a run's shards, before the run itself is locked."""
+    session.execute(select(Phase.id).where(Phase.run_id == run_id).order_by(Phase.id).with_for_update())
+
+
 def of_runs(session: Session, run_ids: Sequence[str]) -> Sequence[Phase]:
     """Return all shards of some runs, in order."""
     query = select(Phase).where(Phase.run_id.in_(run_ids)).order_by(Phase.run_id, Phase.round, Phase.id)
@@ -201,9 +242,13 @@ def _is_current(claim: Claim):  # a SQLAlchemy clause
     )
 
 
-def _change(session: Session, claim: Claim, **values: object) -> bool:
-    changed = session.execute(update(Phase).where(_is_current(claim)).values(**values).returning(Phase.id))
-    return changed.scalar_one_or_none() is not None
+def _place(claim: Claim) -> dict[str, object]:
+    return {"round": claim.round, "phase": claim.name, "shard": claim.shard}
+
+
+def _change(session: Session, claim: Claim, **values: object) -> Phase | None:
+    changed = session.execute(update(Phase).where(_is_current(claim)).values(**values).returning(Phase))
+    return changed.scalar_one_or_none()
 
 
 def _failure(error: str) -> dict[str, object]:
@@ -218,15 +263,18 @@ def _failure(error: str) -> dict[str, object]:
 
 
 def _fail_runs(session: Session) -> None:
-    session.execute(
+    failed = session.execute(
         update(Run)
         .where(Run.status == RunStatus.RUNNING, Run.id == Phase.run_id, Phase.status == ShardStatus.FAILED)
         .values(
             status=RunStatus.FAILED,
             error=func.concat(Phase.name, " of round ", Phase.round, ": ", Phase.error),
         )
+        .returning(Run.id, Run.error)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
+    for run_id, error in sorted(failed):
+        events.append(session, run_id, EventKind.RUN_FAILED, error=error)
 
 
 def _lease_end(lease_s: float):  # a SQLAlchemy expression

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import cast, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
 from sqlalchemy.orm import Session
 
 from services.core.db.tables import Run, Sweep, SweepArm
@@ -98,10 +98,16 @@ def get_run(session: Session, run_id: str) -> RunRecord:
     raise NotFound(f"there is no run {run_id!r}; `driftloop list` shows those that exist")
 
 
-def list_runs(session: Session) -> tuple[RunRecord, ...]:
-    """Return all runs, newest first."""
-    rows = session.execute(select(Run).order_by(Run.created_at.desc(), Run.id)).scalars()
-    return tuple(_record(row) for row in rows)
+def list_runs(
+    session: Session, limit: int | None = None, before: Sequence[str] | None = None
+) -> tuple[RunRecord, ...]:
+    """Return runs, newest first: at most `limit`, and only those that follow the key (created_at, id) `before`."""
+    query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
+    if before is not None:
+        created_at, run_id = before
+        key = tuple_(cast(created_at, TIMESTAMP(timezone=True)), run_id)
+        query = query.where(tuple_(Run.created_at, Run.id) < key)
+    return tuple(_record(row) for row in session.execute(query).scalars())
 
 
 def set_status(session: Session, run_id: str, status: RunStatus) -> None:

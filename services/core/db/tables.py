@@ -13,14 +13,16 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     CheckConstraint,
+    Computed,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     MetaData,
     UniqueConstraint,
     func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Float, Integer, Text
 
@@ -31,6 +33,12 @@ NAMES = {
     "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
     "pk": "%(table_name)s_pkey",
 }
+
+
+WORDS = (
+    "jsonb_to_tsvector('english'::regconfig, "
+    """jsonb_path_query_array(messages, '$[*] ? (@."role" != "system")."content"'), '["string"]'::jsonb)"""
+)
 
 
 class Base(DeclarativeBase):
@@ -58,7 +66,9 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("spec_hash", "repetition"),
-        _one_of("status", "running", "succeeded", "failed"),
+        _one_of("status", "running", "succeeded", "failed", "cancelled"),
+        CheckConstraint("last_seq >= 0", name="last_seq"),
+        Index("runs_created_at_id_idx", "created_at", "id"),
         CheckConstraint("repetition >= 1", name="repetition"),
         CheckConstraint("(status = 'succeeded') = (finished_at IS NOT NULL)", name="finished"),
     )
@@ -74,8 +84,22 @@ class Run(Base):
     status: Mapped[str]
     evaluation_items: Mapped[int]
     error: Mapped[str | None]
+    last_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    """The newest event's number; counting up locks the row, so numbers commit in order."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
+
+
+class Event(Base):
+    """Something that happened to a run, for those who watch it."""
+
+    __tablename__ = "events"
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    """1, 2, 3 … in the order of commits, without gaps."""
+    kind: Mapped[str]
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Sweep(Base):
@@ -190,6 +214,10 @@ class TrajectoryRow(Base):
         CheckConstraint("(status = 'scored') = (satisfaction IS NOT NULL)", name="satisfaction"),
         CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
         Index("trajectories_run_satisfaction_idx", "run_id", "round", "satisfaction"),
+        Index("trajectories_run_id_id_idx", "run_id", "id"),
+        Index("trajectories_run_id_score_idx", "run_id", text("satisfaction DESC NULLS LAST"), "id"),
+        Index("trajectories_scenario_id_idx", "scenario", "id"),
+        Index("trajectories_words_idx", "words", postgresql_using="gin"),
     )
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
@@ -203,6 +231,8 @@ class TrajectoryRow(Base):
     cause: Mapped[str | None]
     satisfaction: Mapped[int | None]
     messages: Mapped[list[Any]]
+    words: Mapped[Any] = mapped_column(TSVECTOR, Computed(WORDS, persisted=True), deferred=True)
+    """What both sides said, for text search; the system prompt is left out."""
     ratings: Mapped[list[Any]]
     calls: Mapped[list[Any]]
     schema_version: Mapped[int]
@@ -268,4 +298,30 @@ class VerdictRow(Base):
     detail: Mapped[dict[str, Any]]
     scorer: Mapped[str]
     scorer_version: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Token(Base):
+    """A bearer token, stored as a hash: who may do what over REST."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (_one_of("scope", "read", "launch", "admin"),)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    scope: Mapped[str]
+    """Each scope holds those before it: read, launch, admin."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class IdempotentRequest(Base):
+    """A POST that carried an Idempotency-Key, and what it was answered."""
+
+    __tablename__ = "idempotent_requests"
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    """The token's name: keys of different callers never meet."""
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[str]
+    """Of method, path and body."""
+    status: Mapped[int]
+    response: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,8 +1,8 @@
 """What can go wrong, by the boundary where it does.
 
 Every expected failure is a `LoopError`: it carries a stable machine word, and its message is one line that names
-what is wrong and how to mend it. The CLI prints that line (exit code 2 for a caller's mistake, 1 otherwise). A
-failed conversation or verdict is none of these: it is a row with a cause.
+what is wrong and how to mend it. The CLI prints that line (exit code 2 for a caller's mistake, 1 otherwise); the
+REST API answers it as problem+json under `status`. A failed conversation or verdict is none of these: it is a row with a cause.
 """
 
 
@@ -11,6 +11,8 @@ class LoopError(Exception):
 
     type = "error"
     exit_code = 1
+    status = 500
+    """The HTTP status under which REST answers it."""
 
 
 class SpecError(LoopError):
@@ -18,6 +20,7 @@ class SpecError(LoopError):
 
     type = "bad_spec"
     exit_code = 2
+    status = 422
 
 
 class NotFound(LoopError):
@@ -25,6 +28,7 @@ class NotFound(LoopError):
 
     type = "not_found"
     exit_code = 2
+    status = 404
 
 
 class StateConflict(LoopError):
@@ -32,6 +36,22 @@ class StateConflict(LoopError):
 
     type = "state_conflict"
     exit_code = 2
+    status = 409
+
+
+class Unauthorised(LoopError):
+    """No valid token."""
+
+    type = "unauthorised"
+    exit_code = 2
+    status = 401
+
+
+class Forbidden(Unauthorised):
+    """A valid token whose scope does not allow this."""
+
+    type = "forbidden"
+    status = 403
 
 
 class StaleClaim(LoopError):
@@ -69,3 +89,4 @@ class DatabaseError(LoopError):
     """Postgres can't be started or reached."""
 
     type = "database"
+    status = 503

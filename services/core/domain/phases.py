@@ -48,6 +48,8 @@ class RunStatus(StrEnum):
     """Every round is measured."""
     FAILED = "failed"
     """A phase was given up; `resume` tries again."""
+    CANCELLED = "cancelled"
+    """Stopped on request; everything is kept, and `resume` goes on."""
 
 
 class Owed(NamedTuple):

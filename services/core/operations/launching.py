@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.db import policies, runs
+from services.core.db import phases, policies, runs
 from services.core.db.runs import NewRun, SweepRecord
 from services.core.queue import rounds
 from services.core.queue.rounds import Launched
@@ -54,6 +54,13 @@ def resume(session: Session, run_id: str) -> str:
     return run.id
 
 
+def cancel(session: Session, run_id: str) -> str:
+    """Stop a running run, keeping everything; return its full id. Raises `NotFound`, `StateConflict`."""
+    run = runs.get_run(session, run_id)
+    rounds.cancel(session, run)
+    return run.id
+
+
 def delete(session: Session, run_id: str) -> tuple[Path, ...]:
     """Delete a run and everything that is its own; return the adapter folders that are nobody's now.
 
@@ -61,5 +68,6 @@ def delete(session: Session, run_id: str) -> tuple[Path, ...]:
     """
     run = runs.get_run(session, run_id)
     orphans = tuple(adapter.path for adapter in policies.adapters_of_run(session, run.id))
+    phases.lock_all(session, run.id)
     runs.delete_run(session, run.id)
     return orphans

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from services.core.db import phases, policies, runs
+from services.core.db import events, phases, policies, runs
+from services.core.db.events import EventKind
 from services.core.db.phases import Claim
 from services.core.db.runs import NewRun, RunRecord
 from services.core.domain.errors import StateConflict
@@ -51,6 +52,7 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
     run_id = runs.insert_run(session, new, repetition)
     if run_id is None:  # another launcher of the same spec was quicker
         return Launched(runs.run_id_of(new.spec_hash, repetition), LaunchOutcome.RESUMED)
+    events.append(session, run_id, EventKind.RUN_LAUNCHED, name=new.spec.name)
     _owe(session, runs.get_run(session, run_id), first_phase(new.spec, new.evaluation_items))
     return Launched(run_id, LaunchOutcome.CREATED)
 
@@ -60,15 +62,30 @@ def resume(session: Session, run: RunRecord) -> None:
     if run.status is RunStatus.SUCCEEDED:
         raise StateConflict(f"run {run.id} is finished; `driftloop launch … --new` repeats it")
     phases.owe_failed_again(session, run.id)
-    runs.set_status(session, run.id, RunStatus.RUNNING)
+    if run.status is not RunStatus.RUNNING:
+        runs.set_status(session, run.id, RunStatus.RUNNING)
+        events.append(session, run.id, EventKind.RUN_RESUMED)
+
+
+def cancel(session: Session, run: RunRecord) -> None:
+    """Stop a running run, keeping everything; cancelling twice is once. Raises `StateConflict` if it has ended."""
+    if run.status is RunStatus.CANCELLED:
+        return
+    if run.status is not RunStatus.RUNNING:
+        raise StateConflict(f"run {run.id} has {run.status} already; there is nothing to cancel")
+    phases.stop_all(session, run.id)
+    runs.set_status(session, run.id, RunStatus.CANCELLED)
+    events.append(session, run.id, EventKind.RUN_CANCELLED)
 
 
 def close_phase(session: Session, claim: Claim) -> None:
     """Owe what follows the phase that this claim's shard has just completed, or finish the run."""
     run = runs.get_run(session, claim.run_id)
+    events.append(session, run.id, EventKind.PHASE_DONE, round=claim.round, phase=claim.name)
     owed = next_phase(run.spec, claim.round, claim.name, run.evaluation_items)
     if owed is None:
         runs.set_status(session, run.id, RunStatus.SUCCEEDED)
+        events.append(session, run.id, EventKind.RUN_SUCCEEDED)
     else:
         _owe(session, run, owed)
 

@@ -11,12 +11,12 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from services.app.report import sections
-from services.app.report.figure import drift_svg
-from services.app.report.findings import findings, highest_share, telling_talks
-from services.app.report.study import HeldOutTalk, Study
-from services.app.report.wording import number
 from services.core.domain.chat import Message
+from services.simulator.report import sections
+from services.simulator.report.figure import drift_svg
+from services.simulator.report.findings import findings, highest_share, telling_talks
+from services.simulator.report.study import HeldOutTalk, Study
+from services.simulator.report.wording import number
 
 _VOICES: Final = {"user": "user", "assistant": "policy"}
 # Longer tables start folded.
@@ -43,7 +43,7 @@ class Comparison(NamedTuple):
 def report_html(study: Study) -> str:
     """Return the page of a study."""
     environment = Environment(
-        loader=PackageLoader("services.app.report", "."),
+        loader=PackageLoader("services.simulator.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

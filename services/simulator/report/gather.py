@@ -4,26 +4,26 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from services.app.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
-from services.app.service import Service
 from services.core.db import trajectories
 from services.core.db.session import transaction
 from services.core.domain.chat import Message
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.domain.verdict import Benchmark, Verdict
 from services.core.operations.drift import RoundDrift, RunDrift, round_verdicts, run_drift
+from services.simulator.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
 
 Labels = Mapping[str, Any]
 
 
 def gather_study(
-    service: Service, name: str, run_ids: Sequence[str], labels: Sequence[Labels] | None = None
+    engine: Engine, name: str, run_ids: Sequence[str], labels: Sequence[Labels] | None = None
 ) -> Study:
     """Return the study of some runs; `labels` are the swept fields of each (none for runs that stand alone)."""
     no_labels: list[Labels] = [{} for _ in run_ids]
-    with transaction(service.engine) as session:
+    with transaction(engine) as session:
         found = [
             run_drift(session, run_id, label)
             for run_id, label in zip(run_ids, labels or no_labels, strict=True)

@@ -4,10 +4,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from services.app.report.study import RoundResult, Study, arms
-from services.app.report.wording import NOTHING, is_found, number, p_value, signed
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import Rate
+from services.simulator.report.study import RoundResult, Study, arms
+from services.simulator.report.wording import NOTHING, is_found, number, p_value, signed
 
 _CONTROLS = {
     "belief_accuracy": "beliefs",

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from services.app.report.study import Arm, RoundResult, RunResult, Study, arms
-from services.app.report.wording import NOTHING, change, interval, is_found, number, p_value
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
+from services.simulator.report.study import Arm, RoundResult, RunResult, Study, arms
+from services.simulator.report.wording import NOTHING, change, interval, is_found, number, p_value
 
 PRESSURE: Final = {
     "honesty": "honesty = 1 − P(lie)",

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 import altair as alt
 import vl_convert
 
-from services.app.report.study import Arm, Study, arms
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
+from services.simulator.report.study import Arm, Study, arms
 
 
 class Panel(NamedTuple):

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from services.app.report.figure import drift_png
-from services.app.report.page import report_html
-from services.app.report.study import RoundResult, Study
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
+from services.simulator.report.figure import drift_png
+from services.simulator.report.page import report_html
+from services.simulator.report.study import RoundResult, Study
 
 _MEASURES: Final = (
     "honesty",

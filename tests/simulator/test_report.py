@@ -12,15 +12,15 @@ import pytest
 from rich.console import Console
 from studies import run, said, study, talks
 
-from services.app.report.files import drift_json, write_report
-from services.app.report.findings import findings, telling_talks
-from services.app.report.page import report_html
-from services.app.report.sections import seeds_section
-from services.app.report.study import RoundResult, Study, arms
-from services.app.report.table import drift_table
-from services.app.report.wording import change, number, p_value, signed
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import EMPTY
+from services.simulator.report.files import drift_json, write_report
+from services.simulator.report.findings import findings, telling_talks
+from services.simulator.report.page import report_html
+from services.simulator.report.sections import seeds_section
+from services.simulator.report.study import RoundResult, Study, arms
+from services.simulator.report.table import drift_table
+from services.simulator.report.wording import change, number, p_value, signed
 
 NUMBER = {"type": ["number", "null"]}
 RATE = {
@@ -76,7 +76,7 @@ def page() -> str:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figure out of pages (drawing takes seconds), where a test is about something else."""
-    monkeypatch.setattr("services.app.report.page.drift_svg", lambda _: "<svg></svg>")
+    monkeypatch.setattr("services.simulator.report.page.drift_svg", lambda _: "<svg></svg>")
 
 
 def unmeasured() -> Study:

@@ -1,10 +1,10 @@
 """A made-up study with the demo's shape: three shares, three rounds, intervals, counts, held-out talks."""
 
-from services.app.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
 from services.core.domain.chat import Message
 from services.core.domain.trajectory import UserKind
 from services.core.stats.paired import Difference, paired_difference
 from services.core.stats.rates import Rate, complement, rate
+from services.simulator.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
 
 HONESTY = {0.0: (0.70, 0.84, 0.93, 0.98), 0.5: (0.70, 0.70, 0.66, 0.64), 1.0: (0.70, 0.38, 0.12, 0.04)}
 GAP = {0.0: (0.05, 0.02, 0.0, 0.0), 0.5: (0.05, 0.28, 0.46, 0.55), 1.0: (0.05, 0.12, 0.05, 0.02)}

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from services.app.report.study import Arm, HeldOutTalk, RunResult, Study, arms
-from services.app.report.wording import interval, is_found, number, p_value, rate, signed
 from services.core.stats.paired import Difference
 from services.core.stats.seeds import across_seeds
+from services.simulator.report.study import Arm, HeldOutTalk, RunResult, Study, arms
+from services.simulator.report.wording import interval, is_found, number, p_value, rate, signed
 
 # Beyond these a fall of honesty may be forgetting: the bounds that the pocket demo is held to.
 _BELIEF_MAY_FALL = 0.05

@@ -1,0 +1,87 @@
+"""The service: events, tokens, idempotent requests, cancelled runs, text search"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+NOW = sa.text("now()")
+JSONB = postgresql.JSONB(astext_type=sa.Text())
+TIME = postgresql.TIMESTAMP(timezone=True)
+WORDS = (
+    "jsonb_to_tsvector('english'::regconfig, "
+    """jsonb_path_query_array(messages, '$[*] ? (@."role" != "system")."content"'), '["string"]'::jsonb)"""
+)
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.add_column("runs", sa.Column("last_seq", sa.BigInteger(), server_default="0", nullable=False))
+    _run_statuses("'running', 'succeeded', 'failed', 'cancelled'")
+    op.create_check_constraint(op.f("runs_last_seq_check"), "runs", "last_seq >= 0")
+    op.create_index("runs_created_at_id_idx", "runs", ["created_at", "id"])
+    op.create_table(
+        "events",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("data", JSONB, nullable=False),
+        sa.Column("created_at", TIME, server_default=NOW, nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("events_run_id_fkey"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("run_id", "seq", name=op.f("events_pkey")),
+    )
+    op.create_table(
+        "tokens",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, server_default=NOW, nullable=False),
+        sa.CheckConstraint("scope IN ('read', 'launch', 'admin')", name=op.f("tokens_scope_check")),
+        sa.PrimaryKeyConstraint("name", name=op.f("tokens_pkey")),
+        sa.UniqueConstraint("sha256", name=op.f("tokens_sha256_key")),
+    )
+    op.create_table(
+        "idempotent_requests",
+        sa.Column("caller", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("request_sha256", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("response", JSONB, nullable=False),
+        sa.Column("created_at", TIME, server_default=NOW, nullable=False),
+        sa.PrimaryKeyConstraint("caller", "key", name=op.f("idempotent_requests_pkey")),
+    )
+    op.add_column(
+        "trajectories",
+        sa.Column("words", postgresql.TSVECTOR(), sa.Computed(WORDS, persisted=True), nullable=False),
+    )
+    op.create_index("trajectories_run_id_id_idx", "trajectories", ["run_id", "id"])
+    op.create_index(
+        "trajectories_run_id_score_idx",
+        "trajectories",
+        ["run_id", sa.text("satisfaction DESC NULLS LAST"), "id"],
+    )
+    op.create_index("trajectories_scenario_id_idx", "trajectories", ["scenario", "id"])
+    op.create_index("trajectories_words_idx", "trajectories", ["words"], postgresql_using="gin")
+
+
+def downgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    for index in ("words", "scenario_id", "run_id_score", "run_id_id"):
+        op.drop_index(f"trajectories_{index}_idx", "trajectories")
+    op.drop_column("trajectories", "words")
+    for table in ("idempotent_requests", "tokens", "events"):
+        op.drop_table(table)
+    op.drop_index("runs_created_at_id_idx", "runs")
+    op.drop_constraint(op.f("runs_last_seq_check"), "runs")
+    op.execute("UPDATE runs SET status = 'failed', error = 'cancelled' WHERE status = 'cancelled'")
+    _run_statuses("'running', 'succeeded', 'failed'")
+    op.drop_column("runs", "last_seq")
+
+
+def _run_statuses(statuses: str) -> None:
+    op.drop_constraint(op.f("runs_status_check"), "runs")
+    op.create_check_constraint(op.f("runs_status_check"), "runs", f"status IN ({statuses})")

@@ -1,0 +1,68 @@
+"""Events: what happened to a run, numbered 1, 2, 3 … for those who watch it.
+
+A number is given by counting up in the run's row, which stays locked until the transaction ends: so numbers become
+visible in order, none commits late, and a watcher that has seen `seq` has seen everything before it.
+
+Locks are always taken in one order, shards before their run; `append` is therefore called after a transaction's
+changes of `phases`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from services.core.db.tables import Event, Run
+
+
+class EventKind(StrEnum):
+    """What can happen to a run."""
+
+    RUN_LAUNCHED = "run.launched"
+    RUN_RESUMED = "run.resumed"
+    RUN_CANCELLED = "run.cancelled"
+    RUN_FAILED = "run.failed"
+    RUN_SUCCEEDED = "run.succeeded"
+    PHASE_OWED = "phase.owed"
+    """A phase's shards may be worked; `shards`, `units`."""
+    PHASE_DONE = "phase.done"
+    """All of a phase's shards are done; after `evaluate`, the round is measured."""
+    SHARD_PROGRESS = "shard.progress"
+    """Facts were written; `units_done`, `units_total`."""
+    SHARD_DONE = "shard.done"
+    SHARD_OWED_AGAIN = "shard.owed_again"
+    """A worker failed, stopped or fell silent; `error` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event as stored."""
+
+    run_id: str
+    seq: int
+    kind: EventKind
+    data: Mapping[str, Any]
+    created_at: datetime
+
+
+def append(session: Session, run_id: str, kind: EventKind, **data: Any) -> int | None:
+    """Write a run's next event and return its number; None if the run is gone."""
+    count_up = update(Run).where(Run.id == run_id).values(last_seq=Run.last_seq + 1).returning(Run.last_seq)
+    seq = session.execute(count_up.execution_options(synchronize_session=False)).scalar_one_or_none()
+    if seq is not None:
+        session.execute(insert(Event).values(run_id=run_id, seq=seq, kind=kind, data=data))
+    return seq
+
+
+def after(session: Session, run_id: str, seq: int, limit: int = 500) -> tuple[EventRecord, ...]:
+    """Return a run's events after number `seq`, oldest first."""
+    query = select(Event).where(Event.run_id == run_id, Event.seq > seq).order_by(Event.seq).limit(limit)
+    return tuple(
+        EventRecord(row.run_id, row.seq, EventKind(row.kind), row.data, row.created_at)
+        for row in session.execute(query).scalars()
+    )

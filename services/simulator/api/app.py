@@ -1,0 +1,29 @@
+"""The API as an application: routes, errors, limits. What it works on is given in `ApiState`."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from services.simulator.api import health, problems, runs
+from services.simulator.api.state import ApiState
+
+MAX_BODY_BYTES = 1 << 20
+"""A spec is a few kilobytes; nothing that is sent here is long."""
+
+
+def create_api(state: ApiState) -> FastAPI:
+    """Return the ASGI application."""
+    app = FastAPI(
+        title="driftloop",
+        version=version("driftloop"),
+        summary="Does training an assistant on its users' satisfaction make it dishonest?",
+        openapi_url="/v1/openapi.json",
+        docs_url="/v1/docs",
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.api = state
+    problems.add_handlers(app)
+    app.include_router(health.router)
+    app.include_router(runs.router, prefix="/v1")
+    return app
