@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import commands, look
+from services.app import commands, deployed, look
 from services.core.domain.errors import LoopError
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 
@@ -124,6 +124,21 @@ def trajectory(trajectory_id: Annotated[int, typer.Argument(metavar="ID")], as_j
 def doctor(as_json: Json = False) -> None:
     """Check this installation: packages, database, weights, processes."""
     commands.doctor(as_json)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema of the database that DATABASE_URL names to this version's."""
+    deployed.migrate()
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+) -> None:
+    """Serve the REST API on the database that DATABASE_URL names; queue workers do the work."""
+    deployed.api(host, port)
 
 
 @pocket.command("build")

@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,13 +88,10 @@ class Catalogue:
     """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
 
     def __init__(self, settings: Settings):
-        self._scenarios = settings.scenarios
+        self.environments: Mapping[str, Path] = {
+            path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
+        }
         self.environment = cache(self._environment)
-
-    @cached_property
-    def environments(self) -> Mapping[str, Path]:
-        """Environment folders by name."""
-        return {path.parent.name: path.parent for path in self._scenarios.glob("*/environment.yaml")}
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""

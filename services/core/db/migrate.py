@@ -5,6 +5,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
+from services.core.db.session import transaction
 from services.core.settings import PROJECT
 
 # Any number, the same in every process: whoever holds it migrates, the others wait.
@@ -20,9 +21,10 @@ def alembic_config() -> Config:
 
 
 def upgrade(engine: Engine) -> None:
-    """Apply what is missing; does nothing on a current schema."""
+    """Apply what is missing; does nothing on a current schema. Raises `DatabaseError` if Postgres can't be reached."""
     config = alembic_config()
-    with engine.begin() as connection:
+    with transaction(engine) as session:
+        connection = session.connection()
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

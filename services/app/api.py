@@ -1,0 +1,59 @@
+"""The REST API as a process of its own, on a Postgres that is migrated already: `driftloop api`.
+
+`docker compose` runs it; `make_api` is also what an embedded service serves. Who may ask is decided by tokens. A service that
+is open to everybody is refused on any address that other machines reach.
+"""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import uvicorn
+from sqlalchemy import Engine
+
+from services.app.wiring import Catalogue
+from services.core.db.session import open_engine
+from services.core.domain.errors import SpecError
+from services.core.settings import Settings
+from services.simulator.api.app import create_api
+from services.simulator.api.state import ApiState
+
+Ring = Callable[[Sequence[str]], None]
+"""Wakes workers for these runs."""
+
+
+def make_api(settings: Settings, engine: Engine, ring: Ring) -> Any:
+    """Return the ASGI application on an open database."""
+    return create_api(ApiState(engine, settings, Catalogue(settings), ring))
+
+
+def serve_api(settings: Settings, database_url: str, host: str, port: int) -> None:
+    """Serve until told to stop (SIGTERM, Ctrl-C). Raises `SpecError` for a setting that does not allow it."""
+    check_binding(settings, host)
+    engine = open_engine(database_url)
+    try:
+        uvicorn.run(make_api(settings, engine, _nobody_to_wake), host=host, port=port)
+    finally:
+        engine.dispose()
+
+
+def check_binding(settings: Settings, host: str) -> None:
+    """Raise `SpecError` if an open service would be reachable from other machines."""
+    if settings.auth == "open" and not is_loopback(host):
+        raise SpecError(
+            f"DRIFTLOOP_AUTH: an open service may only listen on this machine, not on {host}; "
+            "use 127.0.0.1, or DRIFTLOOP_AUTH=tokens"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address to listen on."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _nobody_to_wake(_run_ids: Sequence[str]) -> None:
+    # Without Redis, workers look for work themselves.
+    return

@@ -1,0 +1,102 @@
+"""What a deployment's containers run, as processes: the migrations and the API."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import Engine, text
+
+from services.core.db.migrate import newest
+from services.core.db.session import open_engine
+
+DRIFTLOOP = Path(sys.executable).with_name("driftloop")
+
+
+def run(*words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"} | settings
+    return subprocess.run(
+        [DRIFTLOOP, *words], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def empty_database(server_url: str, database_url: str) -> Iterator[str]:
+    """A database without a schema, beside the tests' own."""
+    admin = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    name = f"empty_{os.getpid()}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield database_url.replace(f"test_{os.getpid()}", name)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@contextmanager
+def serving(*words: str, **settings: str) -> Iterator[str]:
+    """A process that serves HTTP, from its first answer on; yields its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([DRIFTLOOP, *words, "--port", str(port)], env=os.environ | settings) as process:
+        try:
+            while True:
+                assert process.poll() is None, "it ended"
+                try:
+                    httpx2.get(f"{url}/healthz")
+                    break
+                except httpx2.TransportError:
+                    time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+
+
+def test_migrate_makes_the_schema_once(empty_database: str):
+    for _ in range(2):
+        done = run("migrate", DATABASE_URL=empty_database)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    engine = open_engine(empty_database)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == newest()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("command", ["migrate", "api"])
+def test_without_a_database_it_says_what_to_set(command: str):
+    done = run(command)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "driftloop: DATABASE_URL: this needs a Postgres; set it to postgresql://…\n",
+    )
+
+
+def test_migrate_says_when_postgres_is_away():
+    done = run("migrate", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert done.stderr.startswith("driftloop: Postgres can't be reached: ")
+
+
+def test_the_api_is_ready_and_guarded(engine: Engine, database_url: str):
+    with serving("api", DATABASE_URL=database_url) as url:
+        assert httpx2.get(f"{url}/readyz").json() == {"status": "ok"}
+        assert httpx2.get(f"{url}/v1/runs").status_code == 401
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "driftloop.example"])
+def test_an_open_api_never_leaves_the_machine(host: str):
+    done = run(
+        "api", "--host", host, DRIFTLOOP_AUTH="open", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "driftloop: DRIFTLOOP_AUTH: an open service may only listen on this machine"
+    )
