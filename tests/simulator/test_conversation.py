@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from scripted import ENVIRONMENT, Scripted, fails, is_rating, seeded, seeded_user, stage
 
 from services.core.domain.chat import ChatRequest, Message
 from services.core.domain.seeds import derive_seed
 from services.core.domain.trajectory import Slot, TrajectoryStatus, UserKind
 from services.simulator.conversation import NOT_RATED, UNREADABLE, converse, hold
+from tests.simulator.scripted import ENVIRONMENT, Scripted, fails, is_rating, seeded, seeded_user, stage
 
 DRINKING = next(scenario for scenario in ENVIRONMENT.scenarios if scenario.name == "drinking")
 SLOT = Slot(5, UserKind.BIASED, DRINKING, DRINKING.profiles[0])

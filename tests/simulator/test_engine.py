@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import ENVIRONMENT, Scripted, fails, seeded, seeded_user, stage
 
 from services.core.domain.chat import ChatRequest
 from services.core.domain.errors import StaleClaim
@@ -14,6 +13,7 @@ from services.core.domain.trajectory import Trajectory, TrajectoryStatus
 from services.simulator.conversation import NOT_RATED, hold
 from services.simulator.engine import simulate
 from services.simulator.population import population
+from tests.simulator.scripted import ENVIRONMENT, Scripted, fails, seeded, seeded_user, stage
 
 SLOTS = population(
     PopulationSpec(environment="fixture", biased_share=0.5, conversations=24), ENVIRONMENT, 1, 1

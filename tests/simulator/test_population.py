@@ -5,12 +5,12 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import ENVIRONMENT
 
 from services.core.domain.errors import SpecError
 from services.core.domain.spec import PopulationSpec, RunSpec
 from services.core.domain.trajectory import Slot, UserKind
 from services.simulator.population import check_spec, held_out_pairs, population
+from tests.simulator.scripted import ENVIRONMENT
 
 SHARES = st.floats(0, 1)
 SEEDS = st.integers(0, 2**31 - 1)

@@ -10,7 +10,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 from rich.console import Console
-from studies import run, said, study, talks
 
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import EMPTY
@@ -21,6 +20,7 @@ from services.simulator.report.sections import seeds_section
 from services.simulator.report.study import RoundResult, Study, arms
 from services.simulator.report.table import drift_table
 from services.simulator.report.wording import change, number, p_value, signed
+from tests.simulator.studies import run, said, study, talks
 
 NUMBER = {"type": ["number", "null"]}
 RATE = {

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import cast, delete, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import TIMESTAMP, insert
+from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.tables import Run, Sweep, SweepArm
@@ -87,8 +87,10 @@ def get_run(session: Session, run_id: str) -> RunRecord:
     exact = session.get(Run, run_id)
     if exact is not None:
         return _record(exact)
-    pattern = run_id.replace("\\", "").replace("%", "").replace("_", "") + "%"
-    found = session.execute(select(Run).where(Run.id.like(pattern)).limit(3)).scalars().all()
+    found: Sequence[Run] = ()
+    if run_id:
+        begins = Run.id.startswith(run_id, autoescape=True)
+        found = session.execute(select(Run).where(begins).limit(3)).scalars().all()
     if len(found) == 1:
         return _record(found[0])
     if found:
@@ -99,14 +101,12 @@ def get_run(session: Session, run_id: str) -> RunRecord:
 
 
 def list_runs(
-    session: Session, limit: int | None = None, before: Sequence[str] | None = None
+    session: Session, limit: int | None = None, before: tuple[datetime, str] | None = None
 ) -> tuple[RunRecord, ...]:
     """Return runs, newest first: at most `limit`, and only those that follow the key (created_at, id) `before`."""
     query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
     if before is not None:
-        created_at, run_id = before
-        key = tuple_(cast(created_at, TIMESTAMP(timezone=True)), run_id)
-        query = query.where(tuple_(Run.created_at, Run.id) < key)
+        query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*before))
     return tuple(_record(row) for row in session.execute(query).scalars())
 
 

@@ -2,18 +2,17 @@
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
-
 from services.simulator.api import health, problems, runs
+from services.simulator.api.openapi import DescribedApi
 from services.simulator.api.state import ApiState
 
 MAX_BODY_BYTES = 1 << 20
 """A spec is a few kilobytes; nothing that is sent here is long."""
 
 
-def create_api(state: ApiState) -> FastAPI:
+def create_api(state: ApiState) -> DescribedApi:
     """Return the ASGI application."""
-    app = FastAPI(
+    app = DescribedApi(
         title="driftloop",
         version=version("driftloop"),
         summary="Does training an assistant on its users' satisfaction make it dishonest?",

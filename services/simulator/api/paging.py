@@ -2,30 +2,58 @@
 
 import base64
 import json
-from typing import Annotated, Any
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 from fastapi import Query
 
+from services.core.domain.chat import clean
 from services.core.domain.errors import SpecError
 
 MOST = 200
+BIGGEST: Final = 2**63 - 1
+"""The largest whole number that Postgres keeps."""
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Most items of the page.")]
 Cursor = Annotated[
     str | None, Query(max_length=500, description="`next_cursor` of the page before; none for the first.")
 ]
 
 
-def encode(*key: Any) -> str:
-    """Return a cursor for a sort key of JSON values."""
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+def encode(*key: datetime | str | float | None) -> str:
+    """Return a cursor for a sort key."""
+    text = json.dumps(key, default=datetime.isoformat)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, length: int) -> tuple[Any, ...]:
-    """Return a cursor's sort key. Raises `SpecError` for what this API never gave."""
+def decode(cursor: str, *parts: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Return a cursor's sort key, each part read by `time`, `text` or `whole`. Raises `SpecError` for what this API never gave."""
     try:
-        key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
-        key = None
-    if not isinstance(key, list) or len(key) != length:  # pyright: ignore[reportUnknownArgumentType]
-        raise SpecError("cursor: is none that this list gave; leave it out to start at the beginning")
-    return tuple(key)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        key: list[Any] = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        return tuple(read(part) for read, part in zip(parts, key, strict=True))
+    except (ValueError, TypeError):
+        raise SpecError(
+            "cursor: is none that this list gave; leave it out to start at the beginning"
+        ) from None
+
+
+def time(part: object) -> datetime:
+    """Read a point in time of a cursor."""
+    found = datetime.fromisoformat(text(part))
+    if found.tzinfo is None:
+        raise ValueError(part)
+    return found
+
+
+def text(part: object) -> str:
+    """Read a text of a cursor."""
+    if not isinstance(part, str) or clean(part) != part:
+        raise ValueError(part)
+    return part
+
+
+def whole(part: object) -> int:
+    """Read a whole number of a cursor."""
+    if not isinstance(part, int) or isinstance(part, bool) or abs(part) > BIGGEST:
+        raise ValueError(part)
+    return part

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that may answer these problems."""
+    """Return the `responses` of a route that may answer these problems; `openapi.py` adds what any route may."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": schema}}}

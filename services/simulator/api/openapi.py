@@ -1,0 +1,44 @@
+"""The API's own description: FastAPI's OpenAPI document, completed with what every route has in common.
+
+A route names what only it may answer (`documented(404, 409)`); what any route may answer is added here once, so that no
+answer is undocumented: no or a too weak token, a value that doesn't fit, a database that can't be reached, a long body.
+"""
+
+from typing import Any, cast
+
+from fastapi import FastAPI
+
+from services.core.rest.models import Problem
+from services.simulator.api.problems import documented
+
+_SCHEMAS = "#/components/schemas/"
+
+
+class DescribedApi(FastAPI):
+    """An application whose OpenAPI document is complete."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = _completed(super().openapi())
+        return self.openapi_schema
+
+
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    problem = Problem.model_json_schema(ref_template=_SCHEMAS + "{model}")
+    schemas |= problem.pop("$defs") | {"Problem": problem}
+    for operations in document["paths"].values():
+        for operation in cast("dict[str, dict[str, Any]]", operations).values():
+            for status, response in documented(*_common(operation)).items():
+                operation["responses"].setdefault(str(status), response)
+    return document
+
+
+def _common(operation: dict[str, Any]) -> list[int]:
+    statuses = [422]
+    if "security" in operation:
+        statuses += [401, 403, 503]
+    if "requestBody" in operation:
+        statuses += [413]
+    return statuses

@@ -1,0 +1,52 @@
+"""Runs over REST: listed page by page, got by id."""
+
+import base64
+import json
+
+import pytest
+
+from tests.core.db.builders import a_run
+from tests.simulator.api.service import Api
+
+
+def test_pages_show_every_run_once_newest_first(api: Api) -> None:
+    made = [a_run(api.engine, seed=seed) for seed in range(5)]
+    seen: list[str] = []
+    query = {"limit": "2"}
+    while True:
+        page = api.client.get("/v1/runs", params=query).json()
+        seen += [run["id"] for run in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+    assert seen == made[::-1]
+
+
+def forged(key: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *("?", "é", "AAAA", forged({}), forged(3), forged(["2026-01-01T00:00:00+00:00"])),
+        *(forged(["soon", "x"]), forged(["2026-01-01", "x"]), forged(["2026-01-01T00:00:00+00:00", "\0"])),
+    ],
+)
+def test_a_cursor_that_no_list_gave_is_refused(api: Api, cursor: str) -> None:
+    answer = api.client.get("/v1/runs", params={"cursor": cursor})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("cursor: is none that this list gave")
+
+
+def test_a_run_is_had_by_its_id_or_a_beginning_of_it(api: Api) -> None:
+    run_id = a_run(api.engine)
+    for name in (run_id, run_id[:4]):
+        assert api.client.get(f"/v1/runs/{name}").json()["id"] == run_id
+
+
+@pytest.mark.parametrize("name", ["nosuch", "%25", "_", "%5C", "%25%25%25%25"])
+def test_what_is_no_beginning_of_an_id_finds_nothing(api: Api, name: str) -> None:
+    a_run(api.engine)
+    answer = api.client.get(f"/v1/runs/{name}")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:driftloop:not_found")
