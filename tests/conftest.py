@@ -1,9 +1,13 @@
-"""Real servers for the tests: Postgres from DATABASE_URL, else embedded; migrated once, emptied for each test."""
+"""Real servers for the tests: Postgres from DATABASE_URL, else embedded; Redis from REDIS_URL, else a server of our own.
+
+Postgres is migrated once and emptied for each test; so is Redis (of a given one, database 15).
+"""
 
 import os
 from collections.abc import Iterator
 
 import pytest
+from redis import Redis
 from sqlalchemy import Engine, text
 
 from services.core.db.embedded import embedded_postgres
@@ -11,6 +15,7 @@ from services.core.db.migrate import upgrade
 from services.core.db.session import open_engine
 from services.core.db.tables import Base
 from tests.e2e.small_run import small_sweep
+from tests.redis_server import RedisServer
 
 __all__ = ["small_sweep"]
 
@@ -54,3 +59,20 @@ def engine(database_url: str) -> Iterator[Engine]:
         connection.execute(text(f"TRUNCATE {tables} CASCADE"))
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(scope="session")
+def redis_server_url() -> Iterator[str]:
+    """A Redis of this test session."""
+    if given := os.environ.get("REDIS_URL"):
+        yield f"{given.rstrip('/').removesuffix('/0')}/15"
+    else:
+        with RedisServer() as server:
+            yield server.url
+
+
+@pytest.fixture
+def redis_url(redis_server_url: str) -> str:
+    """An empty Redis."""
+    Redis.from_url(redis_server_url).flushdb()
+    return redis_server_url

@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy import Engine
 
-from services.app.wiring import Catalogue
+from services.app.wiring import Catalogue, ring
 from services.core.db.session import open_engine
 from services.core.domain.errors import SpecError
 from services.core.settings import Settings
@@ -22,9 +22,9 @@ Ring = Callable[[Sequence[str]], None]
 """Wakes workers for these runs."""
 
 
-def make_api(settings: Settings, engine: Engine, ring: Ring) -> Any:
+def make_api(settings: Settings, engine: Engine, wake: Ring) -> Any:
     """Return the ASGI application on an open database."""
-    return create_api(ApiState(engine, settings, Catalogue(settings), ring))
+    return create_api(ApiState(engine, settings, Catalogue(settings), wake))
 
 
 def serve_api(settings: Settings, database_url: str, host: str, port: int) -> None:
@@ -32,7 +32,7 @@ def serve_api(settings: Settings, database_url: str, host: str, port: int) -> No
     check_binding(settings, host)
     engine = open_engine(database_url)
     try:
-        uvicorn.run(make_api(settings, engine, _nobody_to_wake), host=host, port=port)
+        uvicorn.run(make_api(settings, engine, ring(engine, settings.redis_url)), host=host, port=port)
     finally:
         engine.dispose()
 
@@ -52,8 +52,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _nobody_to_wake(_run_ids: Sequence[str]) -> None:
-    # Without Redis, workers look for work themselves.
-    return

@@ -6,7 +6,7 @@ are registered by name; a spec can name nothing else.
 
 import asyncio
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from services.core.domain.trajectory import Profile, Scenario, Slot, Trajectory,
 from services.core.llm.directory import ServedPolicies
 from services.core.llm.model import ChatModel
 from services.core.queue import rounds
+from services.core.queue.bell import open_redis, ring_after_commit
 from services.core.queue.worker import Handler, Worker
 from services.core.settings import PROJECT, Settings
 from services.evaluator.asking import Converse
@@ -149,6 +150,16 @@ class HeldOutTalks:
             self._environment, self._spec.conversation, policy, self._policy, self._user, seed_parts=(seed,)
         )
         return await hold(Slot(0, kind, scenario, profile), stage)
+
+
+def ring(engine: Engine, redis_url: str | None) -> Callable[[Sequence[str]], None]:
+    """Return what wakes queue workers for runs, to be called after the commit that owes work; it never fails.
+
+    Without a Redis there is nobody to wake: inline workers look for themselves.
+    """
+    if redis_url is None:
+        return lambda _run_ids: None
+    return ring_after_commit(engine, open_redis(redis_url))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ The clock is the database's (`now()`), so workers on several machines need not a
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -42,6 +43,17 @@ class Claim:
     last_unit: int
 
 
+class DueShard(NamedTuple):
+    """A shard that a worker may claim now."""
+
+    run_id: str
+    round: int
+    name: PhaseName
+    shard: int
+    attempt: int
+    """The attempt that a claim will be."""
+
+
 def owe(session: Session, run_id: str, owed: Owed, work_key: str | None = None) -> None:
     """Write a phase's shards as owed; shards that exist already are left alone."""
     ranges = shard_ranges(owed.units, owed.shard_size)
@@ -68,13 +80,10 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
 
     A shard whose work key is being worked under another run waits: when that one is done, its facts are there.
     """
-    twin = aliased(Phase)
-    taken = exists().where(twin.work_key == Phase.work_key, twin.status == ShardStatus.RUNNING)
-    due = (
+    oldest = (
         select(Phase.id)
         .join(Run, Run.id == Phase.run_id)
-        .where(Phase.status == ShardStatus.OWED, Phase.name.in_(names), Run.status == RunStatus.RUNNING)
-        .where(or_(Phase.work_key.is_(None), ~taken))
+        .where(_is_due(), Phase.name.in_(names))
         .order_by(Phase.id)
         .limit(1)
         .with_for_update(of=Phase, skip_locked=True)
@@ -82,7 +91,7 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
     )
     claimed = session.execute(
         update(Phase)
-        .where(Phase.id == due)
+        .where(Phase.id == oldest)
         .values(
             status=ShardStatus.RUNNING,
             attempt=Phase.attempt + 1,
@@ -104,6 +113,33 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
         claimed.shard,
         claimed.first_unit,
         claimed.last_unit,
+    )
+
+
+def due(session: Session, limit: int, run_ids: Collection[str] | None = None) -> tuple[DueShard, ...]:
+    """Return the oldest shards that may be claimed now, of some runs or of all."""
+    query = (
+        select(Phase.run_id, Phase.round, Phase.name, Phase.shard, Phase.attempt + 1)
+        .join(Run, Run.id == Phase.run_id)
+        .where(_is_due())
+        .order_by(Phase.id)
+        .limit(limit)
+    )
+    if run_ids is not None:
+        query = query.where(Phase.run_id.in_(run_ids))
+    return tuple(
+        DueShard(run_id, round_, PhaseName(name), shard, attempt)
+        for run_id, round_, name, shard, attempt in session.execute(query)
+    )
+
+
+def _is_due():  # a SQLAlchemy clause, for a query that joins the run
+    twin = aliased(Phase)
+    taken = exists().where(twin.work_key == Phase.work_key, twin.status == ShardStatus.RUNNING)
+    return and_(
+        Phase.status == ShardStatus.OWED,
+        Run.status == RunStatus.RUNNING,
+        or_(Phase.work_key.is_(None), ~taken),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from services.core.domain.errors import DatabaseError
@@ -32,7 +32,8 @@ def open_engine(url: str) -> Engine:
 def transaction(engine: Engine) -> Generator[Session]:
     """Open one transaction; it commits on leaving and rolls back on an exception.
 
-    Raises `DatabaseError` if Postgres can't be reached.
+    Raises `DatabaseError` if Postgres can't be reached, or is lost on the way; whether a commit that it was lost in took
+    place is then unknown.
     """
     with Session(engine, expire_on_commit=False) as session:
         try:
@@ -41,7 +42,12 @@ def transaction(engine: Engine) -> Generator[Session]:
             raise DatabaseError(f"Postgres can't be reached: {str(error.orig).strip()}") from error
         try:
             yield session
+            session.commit()
+        except DBAPIError as error:
+            session.rollback()
+            if error.connection_invalidated:
+                raise DatabaseError(f"Postgres went away: {str(error.orig).strip()}") from error
+            raise
         except BaseException:
             session.rollback()
             raise
-        session.commit()

@@ -26,6 +26,17 @@ class PhaseName(StrEnum):
     """Measure honesty, capability and the targeting gap of this round's policy."""
 
 
+class WorkerKind(StrEnum):
+    """The kinds of queue workers, each with a queue of its name; see `worker_kind`."""
+
+    SIMULATOR = "simulator"
+    """Talks: many calls of models at once, little of its own to compute."""
+    TRAINER = "trainer"
+    """Selects, trains and publishes: the one that needs the machine (a GPU) to train on."""
+    EVALUATOR = "evaluator"
+    """Measures: many calls of models at once, as the simulator."""
+
+
 class ShardStatus(StrEnum):
     """Where a shard of a phase stands."""
 
@@ -59,6 +70,17 @@ class Owed(NamedTuple):
     name: PhaseName
     units: int
     shard_size: int
+
+
+def worker_kind(name: PhaseName) -> WorkerKind:
+    """Return whose work a phase is."""
+    match name:
+        case PhaseName.SIMULATE:
+            return WorkerKind.SIMULATOR
+        case PhaseName.EVALUATE:
+            return WorkerKind.EVALUATOR
+        case PhaseName.SELECT | PhaseName.TRAIN | PhaseName.PUBLISH:
+            return WorkerKind.TRAINER
 
 
 def shard_ranges(units: int, shard_size: int) -> tuple[tuple[int, int], ...]:
