@@ -4,26 +4,20 @@ The app's supervisor owns it (`with Nursery() as nursery`); any of its worker pr
 the socket's path. Nothing here imports torch.
 """
 
-import contextlib
-import fcntl
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from services.core.domain.errors import TrainingError
+from services.core.sockets import SocketFolder
 from services.trainer.fork_server import LOG_NAME
 from services.trainer.job import TrainedAdapter, TrainingJob
 
-_LONGEST_SOCKET_PATH = 100
-"""Bytes: unix sockets allow 104 (macOS) or 108 (Linux)."""
 _FOLDER_PREFIX = "driftloop-nursery-"
 _SOCKET_NAME = "nursery.sock"
 _LAST_LINES = 12
@@ -36,20 +30,18 @@ class Nursery:
 
     def __init__(self):
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket_path: Path | None = None
-        self._folder_lock: int | None = None
+        self._folder: SocketFolder | None = None
 
     @property
     def socket_path(self) -> Path:
         """Where `train` finds it, once started."""
-        if self._socket_path is None:
+        if self._folder is None:
             raise TrainingError("the nursery is not started")
-        return self._socket_path
+        return self._folder.path / _SOCKET_NAME
 
     def start(self) -> "Nursery":
         """Start the process and return as soon as it takes jobs; it goes on importing for some seconds."""
-        folder, self._folder_lock = _locked_folder()
-        self._socket_path = folder / _SOCKET_NAME
+        self._folder = SocketFolder(_FOLDER_PREFIX, {_SOCKET_NAME, LOG_NAME})
         self._spawn()
         return self
 
@@ -84,10 +76,9 @@ class Nursery:
             self._process.wait()
         self._process.stdin.close()
         self._process = None
-        shutil.rmtree(self.socket_path.parent, ignore_errors=True)
-        if self._folder_lock is not None:
-            os.close(self._folder_lock)
-            self._folder_lock = None
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
 
     def __enter__(self) -> "Nursery":
         return self.start()
@@ -172,42 +163,3 @@ def _last_lines(log_path: Path) -> str:
         return "\n".join(log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:])
     except OSError:
         return "(no log)"
-
-
-def _locked_folder() -> tuple[Path, int]:
-    """Make a private folder and hold its lock, which ends with this process however that ends."""
-    while True:
-        folder = _private_folder()
-        _sweep(folder)
-        lock = os.open(folder, os.O_RDONLY)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():
-            return folder, lock
-        os.close(lock)  # a sweeper took it between the two calls
-
-
-def _private_folder() -> Path:
-    """Make a folder for the user alone, short enough for a socket's path even where TMPDIR is not."""
-    folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
-    if len(os.fsencode(folder)) > _LONGEST_SOCKET_PATH - len(f"/{_SOCKET_NAME}"):
-        Path(folder).rmdir()
-        folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX, dir="/tmp")
-    return Path(folder)
-
-
-def _sweep(own: Path) -> None:
-    """Remove what owners and nurseries that were killed together left: folders whose lock nobody holds."""
-    for leftover in own.parent.glob(f"{_FOLDER_PREFIX}*"):
-        if leftover != own:
-            with contextlib.suppress(OSError):
-                _remove_unless_held(leftover)
-
-
-def _remove_unless_held(folder: Path) -> None:
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if {path.name for path in folder.iterdir()} <= {_SOCKET_NAME, LOG_NAME}:
-            shutil.rmtree(folder)
-    finally:
-        os.close(lock)
