@@ -1,6 +1,5 @@
 """The commands that do: demo, launch, resume, delete, doctor, pocket."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from services.core.domain.errors import LoopError
 from services.core.domain.phases import RunStatus
 from services.core.operations import launching
 from services.core.operations.launching import LaunchedSweep, NewArm
+from services.core.operations.planning import work_of
 from services.core.operations.progress import RunProgress
 from services.core.settings import PROJECT, Settings
 from services.simulator.report.files import write_report
@@ -108,10 +108,9 @@ def delete(run_id: str, is_sure: bool) -> None:
             console.print("nothing was deleted")
             return
         with transaction(service.engine) as session:
-            folders = launching.delete(session, run.id)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(f"{folder.name}.rows.jsonl").unlink(missing_ok=True)
+            if run.status is RunStatus.RUNNING:
+                launching.cancel(session, run.id)
+            launching.delete(session, run.id)
     console.print(f"deleted run {run.id}")
 
 
@@ -170,16 +169,13 @@ def _tell_launched(sweep: LaunchedSweep, arms: Sequence[NewArm]) -> None:
 
 
 def _tell_plan(arms: Sequence[NewArm], as_json: bool) -> None:
-    specs = [arm.run.spec for arm in arms]
     if as_json:
-        print_json([spec.model_dump(mode="json") for spec in specs])
+        print_json([arm.run.spec.model_dump(mode="json") for arm in arms])
         return
-    conversations = sum(spec.rounds * spec.population.conversations for spec in specs)
-    items = sum((spec.rounds + 1) * arm.run.evaluation_items for spec, arm in zip(specs, arms, strict=True))
-    rounds = sum(spec.rounds for spec in specs)
+    planned = work_of(tuple(arms))
     console.print(
-        f"{len(arms)} runs, {rounds} rounds of training, {conversations:,} conversations, "
-        f"up to {items:,} benchmark items; nothing was started"
+        f"{planned.runs} runs, {planned.rounds} rounds of training, {planned.conversations:,} conversations, "
+        f"up to {planned.items:,} benchmark items; nothing was started"
     )
 
 

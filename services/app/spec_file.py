@@ -1,31 +1,20 @@
-"""A run's or a sweep's spec file, from the path that a person typed to arms that can be launched.
+"""A spec file, from the path that a person typed to the mapping in it.
 
-Everything that may be wrong with it is found here, before anything is written: the file, its YAML, every field of every
-arm, and, through the caller's `check`, what only the installation knows (environments, scenarios, models).
+What its fields hold is checked by `core.operations.planning`; its complaints get the file's name by `naming`.
 """
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from services.core.domain.complaints import read_mapping
+from services.core.domain.complaints import naming, read_mapping
 from services.core.domain.errors import SpecError
-from services.core.domain.spec import RunSpec
-from services.core.domain.sweep import Arm, expand
 
 
-def read_spec_file(path: Path, check: Callable[[RunSpec], None]) -> tuple[Arm, ...]:
-    """Return the arms of a YAML spec file, each passed through `check` (which raises SpecError).
-
-    Raises:
-        SpecError: one line naming the file, the field and the mend.
-    """
-    arms = expand(read_mapping(_bytes_of(path), str(path)), str(path))
-    for arm in arms:
-        try:
-            check(arm.spec)
-        except SpecError as error:
-            raise SpecError(f"{path}: {error}") from None
-    return arms
+def read_spec_file(path: Path) -> dict[str, Any]:
+    """Return the mapping of a YAML spec file. Raises `SpecError`: one line naming the file and the mend."""
+    data = _bytes_of(path)
+    with naming(path):
+        return read_mapping(data)
 
 
 def _bytes_of(path: Path) -> bytes:

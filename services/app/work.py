@@ -12,12 +12,10 @@ from services.app.service import Service
 from services.app.spec_file import read_spec_file
 from services.app.wiring import Catalogue
 from services.core.db import phases
-from services.core.db.runs import NewRun
 from services.core.db.session import transaction
-from services.core.domain.identity import run_hash
+from services.core.domain.complaints import naming
 from services.core.domain.phases import RunStatus
-from services.core.domain.sweep import Arm
-from services.core.operations import launching
+from services.core.operations import launching, planning
 from services.core.operations.launching import LaunchedSweep, NewArm
 from services.core.operations.progress import RunProgress, progress_of
 from services.core.settings import Settings
@@ -28,15 +26,9 @@ REAP_EVERY_S = 1.0
 
 def read_arms(settings: Settings, path: Path) -> tuple[NewArm, ...]:
     """Read and check a spec file; nothing is written. Raises `SpecError`."""
-    catalogue = Catalogue(settings)
-    return tuple(_new_arm(catalogue, arm) for arm in read_spec_file(path, catalogue.check))
-
-
-def _new_arm(catalogue: Catalogue, arm: Arm) -> NewArm:
-    fingerprints = catalogue.fingerprints(arm.spec)
-    identity = run_hash(arm.spec, fingerprints)
-    items = catalogue.item_count(arm.spec)
-    return NewArm(arm.labels, NewRun(arm.spec, fingerprints, identity, items))
+    values = read_spec_file(path)
+    with naming(path):
+        return planning.read_arms(values, Catalogue(settings))
 
 
 def launch(service: Service, name: str, arms: Sequence[NewArm], again: bool) -> LaunchedSweep:

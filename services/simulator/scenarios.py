@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel
 
-from services.core.domain.complaints import fit, read_mapping
+from services.core.domain.complaints import fit, naming, read_mapping
 from services.core.domain.errors import SpecError
 from services.core.domain.trajectory import Profile, Scenario, Slot
 from services.simulator.schema import EnvironmentFile, ScenarioFile
@@ -72,7 +72,8 @@ def _read(path: Path, model: type[File]) -> File:
         data = path.read_bytes()
     except OSError as error:
         raise SpecError(f"{path}: can't be read ({error.strerror}); check the environment's folder") from None
-    return fit(model, read_mapping(data, str(path)), str(path))
+    with naming(path):
+        return fit(model, read_mapping(data))
 
 
 def _scenario(file: ScenarioFile) -> Scenario:

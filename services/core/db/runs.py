@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,8 @@ from services.core.domain.errors import NotFound
 from services.core.domain.identity import Fingerprints
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import RunSpec
+
+_NO_RUN = "there is no run {!r}; `driftloop list` shows those that exist"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def get_run(session: Session, run_id: str) -> RunRecord:
         raise NotFound(
             f"run {run_id!r} is ambiguous: {', '.join(row.id for row in found)} …; give more of the id"
         )
-    raise NotFound(f"there is no run {run_id!r}; `driftloop list` shows those that exist")
+    raise NotFound(_NO_RUN.format(run_id))
 
 
 def list_runs(
@@ -118,9 +120,19 @@ def set_status(session: Session, run_id: str, status: RunStatus) -> None:
     )
 
 
+def lock_status(session: Session, run_id: str) -> RunStatus:
+    """Lock a run's row, after its shards, and return its status. Raises `NotFound` if it is gone."""
+    query = select(Run.status).where(Run.id == run_id).with_for_update()
+    status = session.execute(query).scalar_one_or_none()
+    if status is None:
+        raise NotFound(_NO_RUN.format(run_id))
+    return RunStatus(status)
+
+
 def delete_run(session: Session, run_id: str) -> None:
-    """Delete a run and all that belongs to it alone."""
+    """Delete a run and all that belongs to it alone, also the sweeps that it was the last run of."""
     session.execute(delete(Run).where(Run.id == run_id))
+    session.execute(delete(Sweep).where(~exists().where(SweepArm.sweep_id == Sweep.id)))
 
 
 def insert_sweep(session: Session, sweep: SweepRecord) -> None:

@@ -4,7 +4,7 @@ Code that works in the database takes a `Session` inside a transaction that its 
 commit. Timeouts are explicit, so that a stuck statement is an error and not a hang.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine
@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from services.core.domain.errors import DatabaseError
 
 _OPTIONS = "-c timezone=UTC -c jit=off -c lock_timeout=30s -c statement_timeout=300s"
+
+_AFTERWARDS = "after commit"
 
 
 def open_engine(url: str) -> Engine:
@@ -51,3 +53,13 @@ def transaction(engine: Engine) -> Generator[Session]:
         except BaseException:
             session.rollback()
             raise
+    for call in session.info.pop(_AFTERWARDS, ()):
+        call()
+
+
+def after_commit(session: Session, call: Callable[[], object]) -> None:
+    """Have `call` made once the transaction has been committed; never if it is rolled back.
+
+    For what must not happen before the facts are there (waking a worker) or unless they are gone (removing files).
+    """
+    session.info.setdefault(_AFTERWARDS, []).append(call)

@@ -1,6 +1,6 @@
 """From a YAML text that a person wrote to a frozen model, or to one clear line.
 
-Whatever is wrong, `SpecError` carries one line: where (file, dotted field), what stands there, and the mend. Of several
+Whatever is wrong, `SpecError` carries one line: where (dotted field, in `naming` the file before it), what stands there, and the mend. Of several
 problems the most telling one is named: an unknown key comes before the missing field that its typo caused, and the number of
 others is told.
 
@@ -10,7 +10,8 @@ overwrite.
 
 import difflib
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Generator, Hashable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar, cast
 
 import yaml
@@ -28,40 +29,45 @@ Schema = Mapping[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def read_mapping(data: bytes, source: str) -> dict[str, Any]:
-    """Return the YAML mapping in `data`; `source` names the file in messages.
+def read_mapping(data: bytes) -> dict[str, Any]:
+    """Return the YAML mapping in `data`.
 
     Raises:
         SpecError: not UTF-8 text, empty, a syntax error (with its line), a key twice, or no mapping.
     """
     if len(data) > _MAX_BYTES:
-        raise SpecError(
-            f"{source}: is larger than {_MAX_BYTES // 2**20} MiB; this is no spec or scenario file"
-        )
+        raise SpecError(f"is larger than {_MAX_BYTES // 2**20} MiB; this is no spec or scenario file")
     try:
         value = _load(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
-        raise SpecError(f"{source}: is not a text file (UTF-8); give a YAML file") from None
+        raise SpecError("is not a text file (UTF-8); give a YAML file") from None
     except yaml.YAMLError as error:
-        raise SpecError(f"{source}: {_yaml_complaint(error)}") from None
+        raise SpecError(_yaml_complaint(error)) from None
     except (RecursionError, ValueError) as error:
         why = "is nested too deeply" if isinstance(error, RecursionError) else f"cannot be read ({error})"
-        raise SpecError(f"{source}: {why}; write it more plainly") from None
+        raise SpecError(f"{why}; write it more plainly") from None
     if value is None:
-        raise SpecError(f"{source}: is empty; write `field: value` lines")
+        raise SpecError("is empty; write `field: value` lines")
     if not isinstance(value, dict):
-        raise SpecError(
-            f"{source}: {shown(value)} stands where a mapping belongs; write `field: value` lines"
-        )
+        raise SpecError(f"{shown(value)} stands where a mapping belongs; write `field: value` lines")
     return cast("dict[str, Any]", value)
 
 
-def fit(model: type[Model], values: Mapping[str, Any], source: str) -> Model:
-    """Return `values` as `model`, or raise `SpecError` with `complaint`'s line after `source`."""
+def fit(model: type[Model], values: Mapping[str, Any]) -> Model:
+    """Return `values` as `model`, or raise `SpecError` with `complaint`'s line."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise SpecError(f"{source}: {complaint(error, model)}") from None
+        raise SpecError(complaint(error, model)) from None
+
+
+@contextmanager
+def naming(source: object) -> Generator[None]:
+    """Begin the complaint of whatever is wrong inside with the file that it is about."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError(f"{source}: {error}") from None
 
 
 def complaint(error: ValidationError, model: type[BaseModel]) -> str:

@@ -11,7 +11,7 @@ import itertools
 import json
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -30,26 +30,46 @@ class Arm:
     spec: RunSpec
 
 
-def expand(values: Mapping[str, Any], source: str) -> tuple[Arm, ...]:
-    """Return the runs that a spec file's mapping asks for; one run when it has no `sweep`.
+def expand(values: Mapping[str, Any]) -> tuple[Arm, ...]:
+    """Return the runs that a spec's mapping asks for; one run when it has no `sweep`.
 
-    `source` names the file in messages. Raises SpecError, naming the field and the mend.
+    Raises SpecError, naming the field and the mend.
     """
     base = {key: value for key, value in values.items() if key != "sweep"}
-    grid = _grid(values["sweep"], source) if "sweep" in values else {}
+    grid = _grid(values["sweep"]) if "sweep" in values else {}
     count = math.prod(len(choices) for choices in grid.values())
     if count > MAX_ARMS:
-        raise SpecError(f"{source}: sweep: {count:,} arms are more than {MAX_ARMS:,}; give fewer values")
+        raise SpecError(f"sweep: {count:,} arms are more than {MAX_ARMS:,}; give fewer values")
     arms = tuple(
-        _arm(base, dict(zip(grid, choices, strict=True)), source)
-        for choices in itertools.product(*grid.values())
+        _arm(base, dict(zip(grid, choices, strict=True))) for choices in itertools.product(*grid.values())
     )
-    _refuse_twins(arms, source)
+    _refuse_twins(arms)
     return arms
 
 
-def _grid(sweep: object, source: str) -> dict[str, list[Any]]:
-    where = f"{source}: sweep"
+def changed(spec: RunSpec, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a spec's mapping with some fields changed, written dotted or nested.
+
+    Raises SpecError for what is no spec field; values are for `expand` to check.
+    """
+    values, known = spec.model_dump(mode="json"), leaf_fields(RunSpec)
+    for field, value in _flat(changes):
+        if field not in known:
+            raise SpecError(f"{one_line(field[:60])}: is no spec field; {_mend(field, known)}")
+        _put(values, field.split("."), value)
+    return values
+
+
+def _flat(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in changes.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(cast("dict[str, Any]", value), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _grid(sweep: object) -> dict[str, list[Any]]:
+    where = "sweep"
     given = shown(sweep)
     fields = cast("dict[object, object]", sweep) if isinstance(sweep, dict) else {}
     if not fields:
@@ -69,16 +89,16 @@ def _mend(field: str, known: list[str]) -> str:
     same_end = [name for name in known if name.rpartition(".")[2] == last]
     inside = [name for name in known if name.startswith(f"{field}.")]
     if inside:
-        return f"it is a section; sweep a field of it, such as {inside[0]}"
+        return f"it is a section; name a field of it, such as {inside[0]}"
     guess = same_end[0] if same_end else near(field, known)
     return f"did you mean {guess}?" if guess else "use a dotted field such as population.biased_share"
 
 
-def _arm(base: dict[str, Any], choice: dict[str, Any], source: str) -> Arm:
+def _arm(base: dict[str, Any], choice: dict[str, Any]) -> Arm:
     values = copy.deepcopy(base)
     for field, value in choice.items():
         _put(values, field.split("."), value)
-    spec = fit(RunSpec, values, source)
+    spec = fit(RunSpec, values)
     resolved = spec.model_dump(mode="json")
     return Arm(
         {field: functools.reduce(operator.getitem, field.split("."), resolved) for field in choice}, spec
@@ -95,13 +115,13 @@ def _put(values: dict[str, Any], path: list[str], value: object) -> None:
         _put(cast("dict[str, Any]", inner), rest, value)
 
 
-def _refuse_twins(arms: tuple[Arm, ...], source: str) -> None:
+def _refuse_twins(arms: tuple[Arm, ...]) -> None:
     first: dict[str, Arm] = {}
     for arm in arms:
         twin = first.setdefault(json.dumps(arm.spec.identity(), sort_keys=True), arm)
         if twin is not arm:
             raise SpecError(
-                f"{source}: sweep: two arms are the same run ({_said(twin)} and {_said(arm)}); "
+                f"sweep: two arms are the same run ({_said(twin)} and {_said(arm)}); "
                 "keep one, or sweep a field that decides results"
             )
 

@@ -1,15 +1,20 @@
 """Launching a spec's arms, resuming and deleting runs."""
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.db import phases, policies, runs
+from services.core.db import policies, runs
 from services.core.db.runs import NewRun, SweepRecord
+from services.core.db.session import after_commit
+from services.core.domain.errors import StateConflict
+from services.core.domain.phases import RunStatus
 from services.core.queue import rounds
 from services.core.queue.rounds import Launched
 
@@ -37,8 +42,13 @@ class LaunchedSweep:
 
 
 def launch(session: Session, name: str, arms: Sequence[NewArm], again: bool = False) -> LaunchedSweep:
-    """Create, find or resume the run of every arm, and the sweep that holds them together."""
-    launched = tuple(rounds.launch(session, arm.run, again) for arm in arms)
+    """Create, find or resume the run of every arm, and the sweep that holds them together.
+
+    Runs are written in the order of their identities, so that two launches of the same arms never wait for each other.
+    """
+    by_identity = sorted(arms, key=lambda arm: arm.run.spec_hash)
+    found = {arm.run.spec_hash: rounds.launch(session, arm.run, again) for arm in by_identity}
+    launched = tuple(found[arm.run.spec_hash] for arm in arms)
     if len(arms) == 1 and not arms[0].labels:
         return LaunchedSweep(None, launched)
     run_ids = tuple(arm.run_id for arm in launched)
@@ -61,13 +71,19 @@ def cancel(session: Session, run_id: str) -> str:
     return run.id
 
 
-def delete(session: Session, run_id: str) -> tuple[Path, ...]:
-    """Delete a run and everything that is its own; return the adapter folders that are nobody's now.
+def delete(session: Session, run_id: str) -> None:
+    """Delete a run that is not running, with everything that is its own; its adapters' folders go after the commit.
 
-    Shared facts stay: the measurement of the base policy and the step-0 adapter. Raises `NotFound`.
+    Shared facts stay: the measurement of the base policy and the step-0 adapter. Raises `NotFound`, `StateConflict`.
     """
     run = runs.get_run(session, run_id)
-    orphans = tuple(adapter.path for adapter in policies.adapters_of_run(session, run.id))
-    phases.lock_all(session, run.id)
+    if rounds.hold(session, run.id) is RunStatus.RUNNING:
+        raise StateConflict(f"run {run.id} is running; cancel it first")
+    for adapter in policies.adapters_of_run(session, run.id):
+        after_commit(session, partial(_remove, adapter.path))
     runs.delete_run(session, run.id)
-    return orphans
+
+
+def _remove(adapter: Path) -> None:
+    shutil.rmtree(adapter, ignore_errors=True)
+    adapter.with_name(f"{adapter.name}.rows.jsonl").unlink(missing_ok=True)

@@ -42,40 +42,61 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
     same.
     """
     latest = runs.latest_repetition(session, new.spec_hash)
-    if latest is not None and latest.status is not RunStatus.SUCCEEDED:
+    launched = _foretold(latest, new, again)
+    if latest is not None and launched.outcome is LaunchOutcome.RESUMED:
         resume(session, latest)
+    if launched.outcome is not LaunchOutcome.CREATED:
+        return launched
+    policies.publish_base(session, new.spec.policy)
+    run_id = runs.insert_run(session, new, 1 if latest is None else latest.repetition + 1)
+    if run_id is None:  # another launcher of the same spec was quicker
+        return Launched(launched.run_id, LaunchOutcome.RESUMED)
+    events.append(session, run_id, EventKind.RUN_LAUNCHED, name=new.spec.name)
+    _owe(session, runs.get_run(session, run_id), first_phase(new.spec, new.evaluation_items))
+    return launched
+
+
+def foretell(session: Session, new: NewRun, again: bool = False) -> Launched:
+    """Return what `launch` would come to now, and under which id."""
+    return _foretold(runs.latest_repetition(session, new.spec_hash), new, again)
+
+
+def _foretold(latest: RunRecord | None, new: NewRun, again: bool) -> Launched:
+    if latest is not None and latest.status is not RunStatus.SUCCEEDED:
         return Launched(latest.id, LaunchOutcome.RESUMED)
     if latest is not None and not again:
         return Launched(latest.id, LaunchOutcome.FINISHED)
     repetition = 1 if latest is None else latest.repetition + 1
-    policies.publish_base(session, new.spec.policy)
-    run_id = runs.insert_run(session, new, repetition)
-    if run_id is None:  # another launcher of the same spec was quicker
-        return Launched(runs.run_id_of(new.spec_hash, repetition), LaunchOutcome.RESUMED)
-    events.append(session, run_id, EventKind.RUN_LAUNCHED, name=new.spec.name)
-    _owe(session, runs.get_run(session, run_id), first_phase(new.spec, new.evaluation_items))
-    return Launched(run_id, LaunchOutcome.CREATED)
+    return Launched(runs.run_id_of(new.spec_hash, repetition), LaunchOutcome.CREATED)
 
 
 def resume(session: Session, run: RunRecord) -> None:
     """Let an unfinished run go on: given-up shards are owed again. Raises `StateConflict` if it is finished."""
-    if run.status is RunStatus.SUCCEEDED:
+    status = hold(session, run.id)
+    if status is RunStatus.SUCCEEDED:
         raise StateConflict(f"run {run.id} is finished; `driftloop launch … --new` repeats it")
     phases.owe_failed_again(session, run.id)
-    if run.status is not RunStatus.RUNNING:
+    if status is not RunStatus.RUNNING:
         runs.set_status(session, run.id, RunStatus.RUNNING)
         events.append(session, run.id, EventKind.RUN_RESUMED)
 
 
 def cancel(session: Session, run: RunRecord) -> None:
     """Stop a running run, keeping everything; cancelling twice is once. Raises `StateConflict` if it has ended."""
-    if run.status is RunStatus.CANCELLED:
+    status = hold(session, run.id)
+    if status is RunStatus.CANCELLED:
         return
-    if run.status is not RunStatus.RUNNING:
-        raise StateConflict(f"run {run.id} has {run.status} already; there is nothing to cancel")
+    if status is not RunStatus.RUNNING:
+        raise StateConflict(f"run {run.id} has {status} already; there is nothing to cancel")
     phases.stop_all(session, run.id)
     runs.set_status(session, run.id, RunStatus.CANCELLED)
     events.append(session, run.id, EventKind.RUN_CANCELLED)
+
+
+def hold(session: Session, run_id: str) -> RunStatus:
+    """Keep a run as it is until the transaction ends, and return its status. Raises `NotFound` if it is gone."""
+    phases.lock_all(session, run_id)
+    return runs.lock_status(session, run_id)
 
 
 def close_phase(session: Session, claim: Claim) -> None:

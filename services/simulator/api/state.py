@@ -9,15 +9,14 @@ from fastapi import Depends, Request
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from services.core.db.session import transaction
-from services.core.domain.identity import Fingerprints
-from services.core.domain.spec import RunSpec
+from services.core.db.session import after_commit, transaction
+from services.core.operations import planning
 from services.core.settings import Settings
 from services.simulator.scenarios import Environment
 
 
-class Catalogue(Protocol):
-    """What specs may name in this installation."""
+class Catalogue(planning.Catalogue, Protocol):
+    """What specs may name in this installation, and what people may want to read of it."""
 
     @property
     def environments(self) -> Mapping[str, Path]:
@@ -26,18 +25,6 @@ class Catalogue(Protocol):
 
     def environment(self, name: str, /) -> Environment:
         """Return an environment. Raises `SpecError`."""
-        ...
-
-    def check(self, spec: RunSpec) -> None:
-        """Raise `SpecError` for whatever this installation can't serve."""
-        ...
-
-    def fingerprints(self, spec: RunSpec) -> Fingerprints:
-        """Return the sha256 of everything that the spec names."""
-        ...
-
-    def item_count(self, spec: RunSpec) -> int:
-        """Return how many items an evaluation has."""
         ...
 
 
@@ -49,7 +36,11 @@ class ApiState:
     settings: Settings
     catalogue: Catalogue
     ring: Callable[[Sequence[str]], None]
-    """Wakes workers for these runs; called after the commit that owes work."""
+    """Wakes workers for these runs. Called after the commit that owes work, and never raises: a wake-up may be lost."""
+
+    def ring_after(self, session: Session, run_ids: Sequence[str]) -> None:
+        """Wake workers for these runs once the transaction has been committed."""
+        after_commit(session, lambda: self.ring(run_ids))
 
 
 def get_state(request: Request) -> ApiState:

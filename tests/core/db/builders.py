@@ -22,8 +22,11 @@ def a_spec(**changes: object) -> RunSpec:
     return RunSpec.model_validate(values | changes)
 
 
-def a_run(engine: Engine, evaluation_items: int = 5, again: bool = False, **changes: object) -> str:
+def a_new_run(evaluation_items: int = 5, **changes: object) -> NewRun:
     spec = a_spec(**changes)
-    new = NewRun(spec, FINGERPRINTS, run_hash(spec, FINGERPRINTS), evaluation_items)
+    return NewRun(spec, FINGERPRINTS, run_hash(spec, FINGERPRINTS), evaluation_items)
+
+
+def a_run(engine: Engine, evaluation_items: int = 5, again: bool = False, **changes: object) -> str:
     with transaction(engine) as session:
-        return rounds.launch(session, new, again).run_id
+        return rounds.launch(session, a_new_run(evaluation_items, **changes), again).run_id

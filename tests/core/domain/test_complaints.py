@@ -23,7 +23,7 @@ def spec_with(field: str, value: object) -> dict[str, Any]:
 
 def complaint_about(field: str, value: object) -> str:
     with pytest.raises(SpecError) as caught:
-        fit(RunSpec, spec_with(field, value), "s.yaml")
+        fit(RunSpec, spec_with(field, value))
     return str(caught.value)
 
 
@@ -99,12 +99,12 @@ NAME = "use a name of lower-case letters, digits and . _ - (at most 63, the firs
     ],
 )
 def test_names_the_field_what_stands_there_and_the_mend(field: str, value: object, line: str):
-    assert complaint_about(field, value) == f"s.yaml: {line}"
+    assert complaint_about(field, value) == f"{line}"
 
 
 def test_an_unknown_key_lists_the_known_ones_when_none_is_near():
     assert complaint_about("training.kto.frobnicate", 1) == (
-        "s.yaml: training.kto.frobnicate: unknown key; the keys here are "
+        "training.kto.frobnicate: unknown key; the keys here are "
         "beta, reference, desirable_weight, undesirable_weight"
     )
 
@@ -113,17 +113,17 @@ def test_a_typo_is_named_before_the_missing_field_that_it_caused():
     with pytest.raises(
         SpecError, match=r"training\.metod: unknown key; did you mean method\? \(and 1 more to mend\)"
     ):
-        fit(RunSpec, {"name": "a", "population": {"biased_share": 0}, "training": {"metod": "sft"}}, "s")
+        fit(RunSpec, {"name": "a", "population": {"biased_share": 0}, "training": {"metod": "sft"}})
 
 
 def test_a_missing_section_names_its_required_fields():
     with pytest.raises(SpecError, match=r"training: is missing; add .* \(at least method\)"):
-        fit(RunSpec, {"name": "a", "population": {"biased_share": 0}}, "s")
+        fit(RunSpec, {"name": "a", "population": {"biased_share": 0}})
 
 
 def test_a_key_that_is_no_text():
     with pytest.raises(SpecError, match=r"the key 7 is not a text; put it in quotes"):
-        fit(RunSpec, {**spec_with("seed", 1), 7: 1}, "s")  # type: ignore[dict-item]
+        fit(RunSpec, {**spec_with("seed", 1), 7: 1})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(
@@ -145,23 +145,23 @@ def test_a_key_that_is_no_text():
 )
 def test_an_unreadable_text_gets_one_line(data: bytes, line: str):
     with pytest.raises(SpecError) as caught:
-        read_mapping(data, "f.yaml")
-    assert str(caught.value) == f"f.yaml: {line}"
+        read_mapping(data)
+    assert str(caught.value) == line
 
 
 def test_yaml_can_make_no_python_objects():
     with pytest.raises(SpecError, match="could not determine a constructor"):
-        read_mapping(b"a: !!python/object/apply:os.getcwd []", "f.yaml")
+        read_mapping(b"a: !!python/object/apply:os.getcwd []")
 
 
 def test_a_merge_key_may_be_overridden():
-    assert read_mapping(b"x: {<<: {a: 1}, a: 2}", "f") == {"x": {"a": 2}}
+    assert read_mapping(b"x: {<<: {a: 1}, a: 2}") == {"x": {"a": 2}}
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_mapping_or_one_printable_line(data: bytes):
     try:
-        line = str(sorted(map(str, read_mapping(data, "f"))))
+        line = str(sorted(map(str, read_mapping(data))))
     except SpecError as error:
         line = str(error)
     assert "\n" not in line
@@ -179,7 +179,7 @@ def test_any_bytes_give_a_mapping_or_one_printable_line(data: bytes):
 )
 def test_any_mapping_fits_or_gets_one_printable_line(values: dict[str, object]):
     with pytest.raises(SpecError) as caught:
-        fit(RunSpec, {"population": {}, **values}, "f")
+        fit(RunSpec, {"population": {}, **values})
     assert str(caught.value) == one_line(str(caught.value))
 
 

@@ -1,0 +1,146 @@
+"""Cancelling, resuming and deleting runs, also at the moment when something else happens to them."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from services.core.db import phases, policies, runs
+from services.core.db.phases import Claim
+from services.core.db.policies import AdapterRecord
+from services.core.db.session import after_commit, transaction
+from services.core.db.tables import Sweep
+from services.core.domain.errors import NotFound, StateConflict
+from services.core.domain.phases import PhaseName, RunStatus
+from services.core.operations import launching
+from services.core.operations.launching import NewArm
+from services.core.queue import rounds
+from services.core.queue.worker import Worker
+from tests.core.db.builders import a_new_run, a_run
+
+
+def work(engine: Engine) -> None:
+    worker = Worker(engine, "w", dict.fromkeys(PhaseName, lambda _: None), rounds.close_phase, 30)
+    while worker.work_one():
+        pass
+
+
+def status(engine: Engine, run_id: str) -> RunStatus:
+    with transaction(engine) as session:
+        return runs.get_run(session, run_id).status
+
+
+def test_what_follows_a_commit_follows_only_a_commit(engine: Engine) -> None:
+    told: list[str] = []
+
+    def fails(session: Session) -> None:
+        after_commit(session, lambda: told.append("rolled back"))
+        raise StateConflict
+
+    with transaction(engine) as session:
+        after_commit(session, lambda: told.append("committed"))
+        assert told == []
+    with pytest.raises(StateConflict), transaction(engine) as session:
+        fails(session)
+    assert told == ["committed"]
+
+
+def test_a_run_that_ends_while_it_is_cancelled_has_ended(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1, concurrency={"shard_size": 10})
+    for _ in range(5):  # all but the last phase
+        with transaction(engine) as session:
+            held = phases.claim_next(session, list(PhaseName), "w", 60)
+            assert held is not None
+            if phases.finish(session, held):
+                rounds.close_phase(session, held)
+    with transaction(engine) as session:
+        last = phases.claim_next(session, list(PhaseName), "w", 60)
+    assert last is not None
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            phases.finish(session, last)
+            cancelling = pool.submit(cancel, engine, run_id, waits := threading.Event())
+            waits.wait()
+            rounds.close_phase(session, last)
+        with pytest.raises(StateConflict, match="has succeeded already"):
+            cancelling.result()
+    assert status(engine, run_id) is RunStatus.SUCCEEDED
+
+
+def cancel(engine: Engine, run_id: str, begun: threading.Event) -> None:
+    with transaction(engine) as session:
+        run = runs.get_run(session, run_id)
+        begun.set()
+        rounds.cancel(session, run)
+
+
+def an_adapter(engine: Engine, claim: Claim, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    folder.with_name(f"{folder.name}.rows.jsonl").touch()
+    record = AdapterRecord(
+        key=folder.name,
+        run_id=claim.run_id,
+        round=1,
+        base="pocket",
+        path=folder,
+        sha256="0" * 64,
+        parent_key=None,
+        data_hash=None,
+        hyperparameters={},
+        threads=1,
+        steps=1,
+        train_loss=None,
+        wall_s=1.0,
+    )
+    with transaction(engine) as session:
+        policies.save_adapter(session, claim, record)
+
+
+def test_a_deleted_run_takes_its_adapters_along_and_nothing_else(engine: Engine, tmp_path: Path) -> None:
+    run_id, other = a_run(engine), a_run(engine, seed=2)
+    with transaction(engine) as session:
+        held = phases.claim_next(session, list(PhaseName), "w", 60)
+    assert held is not None
+    assert held.run_id == run_id
+    an_adapter(engine, held, tmp_path / "run-a-r1")
+    (tmp_path / "run-b-r1").mkdir()
+    with transaction(engine) as session:
+        with pytest.raises(StateConflict, match="is running; cancel it first"):
+            launching.delete(session, run_id)
+        launching.cancel(session, run_id)
+        launching.delete(session, run_id)
+        assert len(list(tmp_path.iterdir())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["run-b-r1"]
+    assert status(engine, other) is RunStatus.RUNNING
+    with pytest.raises(NotFound):
+        status(engine, run_id)
+
+
+def test_a_sweep_goes_with_its_last_run(engine: Engine) -> None:
+    arms = [NewArm({"seed": seed}, a_new_run(seed=seed)) for seed in (1, 2)]
+    with transaction(engine) as session:
+        launched = launching.launch(session, "s", arms)
+    for left, run_id in zip((1, 0), launched.run_ids, strict=True):
+        with transaction(engine) as session:
+            launching.cancel(session, run_id)
+            launching.delete(session, run_id)
+        with transaction(engine) as session:
+            assert len(session.execute(select(Sweep.id)).all()) == left
+
+
+def test_launching_the_same_arms_in_another_order_waits_for_nobody(engine: Engine) -> None:
+    """Without one order of writing, two such launches would wait for each other, and Postgres end one of them."""
+    for seed in range(0, 60, 6):
+        arms = [NewArm({"seed": seed + arm}, a_new_run(seed=seed + arm)) for arm in range(6)]
+        together = threading.Barrier(2)
+
+        def launch(ordered: list[NewArm], together: threading.Barrier = together) -> int:
+            together.wait()
+            with transaction(engine) as session:
+                return len(launching.launch(session, "s", ordered).run_ids)
+
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(launch, (arms, arms[::-1]))) == [6, 6]

@@ -1,0 +1,101 @@
+"""Planning: every arm is checked before anything is written, and what it says is what launching then does."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from services.core.db.session import transaction
+from services.core.domain.errors import SpecError
+from services.core.domain.identity import Fingerprints
+from services.core.domain.phases import PhaseName
+from services.core.domain.spec import RunSpec
+from services.core.operations import launching, planning
+from services.core.queue import rounds
+from services.core.queue.rounds import LaunchOutcome
+from services.core.queue.worker import Worker
+from tests.core.db.builders import FINGERPRINTS
+
+GOOD: dict[str, Any] = {
+    "name": "demo",
+    "rounds": 2,
+    "population": {"biased_share": 0.5, "conversations": 400},
+    "training": {"method": "sft"},
+}
+
+
+class Drinking:
+    """A catalogue that knows one scenario, and has five items to measure."""
+
+    def check(self, spec: RunSpec) -> None:
+        for name in spec.population.scenarios or ():
+            if name != "drinking":
+                raise SpecError(f"population.scenarios: no scenario {name!r}; did you mean drinking?")
+
+    def fingerprints(self, _spec: RunSpec) -> Fingerprints:
+        return FINGERPRINTS
+
+    def item_count(self, _spec: RunSpec) -> int:
+        return 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"colour": "red"}, "colour: unknown key; the keys here are name, seed, policy,"),
+        (
+            {"population": {"biased_share": 1.2}},
+            "population.biased_share: 1.2 is more than 1; use a number from 0 to 1",
+        ),
+        (
+            {"selection": {"top": 500}},
+            "selection.top: 500 is more than population.conversations (400); take fewer",
+        ),
+        (
+            {"population": {"biased_share": 0.5, "scenarios": ["drunking"]}},
+            "population.scenarios: no scenario 'drunking'; did you mean drinking?",
+        ),
+        (
+            {"training": {"method": "stf"}},
+            "training.method: 'stf' is not known; did you mean sft? use one of sft, kto",
+        ),
+        (
+            {"training": ["sft"]},
+            "training: a list stands where a mapping belongs; use `field: value`",
+        ),
+        (
+            {"sweep": {"population.scenarios": [["drinking"], ["smoking"]]}},
+            "population.scenarios: no scenario 'smoking'",
+        ),
+    ],
+    ids=["unknown key", "share", "k larger than the pool", "scenario", "typo", "list", "one arm of several"],
+)
+def test_a_bad_spec_gets_one_line(changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        planning.read_arms(GOOD | changes, Drinking())
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plan_says_what_it_comes_to() -> None:
+    arms = planning.read_arms(GOOD | {"sweep": {"rounds": [1, 2]}}, Drinking())
+    assert planning.work_of(arms) == planning.Work(runs=2, rounds=3, conversations=1200, items=25)
+
+
+def test_what_is_foretold_comes_true(engine: Engine) -> None:
+    arms = planning.read_arms(GOOD | {"sweep": {"seed": [1, 2]}}, Drinking())
+
+    def launched(again: bool = False) -> list[LaunchOutcome]:
+        with transaction(engine) as session:
+            foretold = planning.foretell(session, arms, again)
+            found = launching.launch(session, "demo", arms, again).arms
+            assert found == foretold
+        return [arm.outcome for arm in found]
+
+    assert launched() == [LaunchOutcome.CREATED] * 2
+    assert launched() == [LaunchOutcome.RESUMED] * 2
+    worker = Worker(engine, "w", dict.fromkeys(PhaseName, lambda _: None), rounds.close_phase, 30)
+    while worker.work_one():
+        pass
+    assert launched() == [LaunchOutcome.FINISHED] * 2
+    assert launched(again=True) == [LaunchOutcome.CREATED] * 2
