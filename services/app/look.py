@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from rich.console import Console
@@ -15,8 +15,9 @@ from services.app.service import Service, open_service
 from services.core.db import runs as runs_table
 from services.core.db import trajectories as trajectories_table
 from services.core.db.session import transaction
-from services.core.db.trajectories import Filter
+from services.core.db.trajectory_lists import Filter, Sort, summaries
 from services.core.domain.errors import SpecError
+from services.core.domain.selection import Label
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.operations.progress import progress_of
 from services.core.settings import Settings
@@ -25,6 +26,7 @@ from services.simulator.report.gather import gather_study
 from services.simulator.report.table import drift_table
 
 console = Console()
+Value = TypeVar("Value")
 
 
 def print_json(value: Any) -> None:
@@ -106,37 +108,37 @@ class Which:
     scenario: str | None
     user: UserKind | None
     status: TrajectoryStatus | None
-    label: str | None
+    label: Label | None
     score_from: int | None
     score_to: int | None
 
 
-def label_of(selected: str | None) -> str | None:
+def _given(value: Value | None) -> tuple[Value, ...]:
+    return () if value is None else (value,)
+
+
+def label_of(selected: str | None) -> Label | None:
     """Check `--selected`. Raises `SpecError`."""
-    if selected not in (None, "desirable", "undesirable"):
+    if selected is not None and selected not in set(Label):
         raise SpecError(f"--selected: {selected!r} is no label; use desirable or undesirable")
-    return selected
+    return None if selected is None else Label(selected)
 
 
 def trajectories(which: Which, best_first: bool, limit: int, as_json: bool) -> None:
     """Print a run's conversations."""
     with open_service(Settings()) as service, transaction(service.engine) as session:
         run = runs_table.get_run(session, which.run)
-        found = trajectories_table.summaries(
-            session,
-            Filter(
-                run.id,
-                which.round,
-                which.scenario,
-                which.user,
-                which.status,
-                which.label,
-                which.score_from,
-                which.score_to,
-            ),
-            limit,
-            best_first,
+        wanted = Filter(
+            runs=(run.id,),
+            rounds=_given(which.round),
+            scenarios=_given(which.scenario),
+            user_kinds=_given(which.user),
+            statuses=_given(which.status),
+            labels=_given(which.label),
+            score_from=which.score_from,
+            score_to=which.score_to,
         )
+        found = summaries(session, wanted, limit, Sort.BEST if best_first else Sort.OLDEST)
     if as_json:
         print_json([asdict(item) for item in found])
         return

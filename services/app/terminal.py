@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from services.core.db.runs import RunRecord
-from services.core.db.trajectories import Stored, Summary
+from services.core.db.trajectories import Stored
+from services.core.db.trajectory_lists import Summary
 from services.core.domain.phases import RunStatus
 from services.core.operations.progress import RunProgress
 
@@ -153,7 +154,7 @@ def transcript(stored: Stored) -> RenderableType:
         lines.append(
             Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style)
         )
-    why = stored.reason or "not selected"
+    why = stored.selection.reason if stored.selection else "not selected"
     title = (
         f"run {stored.run_id} round {stored.round} slot {trajectory.slot}: {trajectory.user_kind} user, {why}"
     )

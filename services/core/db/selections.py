@@ -37,4 +37,9 @@ def of_round(session: Session, run_id: str, round_: int) -> tuple[Selected, ...]
         .order_by(SelectionRow.slot)
     )
     rows = session.execute(query).scalars()
-    return tuple(Selected(row.slot, row.rank, row.score, Label(row.label), row.reason) for row in rows)
+    return tuple(selected_of(row) for row in rows)
+
+
+def selected_of(row: SelectionRow) -> Selected:
+    """Return a stored selection as the rule made it."""
+    return Selected(row.slot, row.rank, row.score, Label(row.label), row.reason)

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from services.simulator.api import health, problems, runs
+from services.simulator.api import drift, health, problems, runs, trajectories
 from services.simulator.api.openapi import DescribedApi
 from services.simulator.api.state import ApiState
 
@@ -24,5 +24,6 @@ def create_api(state: ApiState) -> DescribedApi:
     app.state.api = state
     problems.add_handlers(app)
     app.include_router(health.router)
-    app.include_router(runs.router, prefix="/v1")
+    for noun in (runs, trajectories, drift):
+        app.include_router(noun.router, prefix="/v1")
     return app

@@ -14,6 +14,7 @@ from services.core.domain.errors import SpecError
 MOST = 200
 BIGGEST: Final = 2**63 - 1
 """The largest whole number that Postgres keeps."""
+_BIGGEST_SCORE: Final = 2**31 - 1
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Most items of the page.")]
 Cursor = Annotated[
     str | None, Query(max_length=500, description="`next_cursor` of the page before; none for the first.")
@@ -27,7 +28,7 @@ def encode(*key: datetime | str | float | None) -> str:
 
 
 def decode(cursor: str, *parts: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """Return a cursor's sort key, each part read by `time`, `text` or `whole`. Raises `SpecError` for what this API never gave."""
+    """Return a cursor's sort key, each part read by `time`, `text`, `whole` or `score`. Raises `SpecError` for what this API never gave."""
     try:
         key: list[Any] = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return tuple(read(part) for read, part in zip(parts, key, strict=True))
@@ -57,3 +58,13 @@ def whole(part: object) -> int:
     if not isinstance(part, int) or isinstance(part, bool) or abs(part) > BIGGEST:
         raise ValueError(part)
     return part
+
+
+def score(part: object) -> int | None:
+    """Read a satisfaction of a cursor; some have none."""
+    if part is None:
+        return None
+    found = whole(part)
+    if abs(found) > _BIGGEST_SCORE:
+        raise ValueError(part)
+    return found

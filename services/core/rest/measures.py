@@ -1,0 +1,65 @@
+"""Numbers as the REST API answers them: no rate without its n and interval, no change without its test."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from services.core.rest.models import Model
+
+_RATE = {"value": 0.64, "low": 0.55, "high": 0.72, "n": 120}
+_DIFFERENCE = {"difference": -0.06, "low": -0.12, "high": -0.01, "n": 120, "p": 0.03, "detectable": 0.08}
+
+
+class RateView(Model):
+    """A share in [0, 1], or a difference of two (the targeting gap), with its 95 % interval."""
+
+    value: float | None = Field(examples=[0.64])
+    """Null if nothing was measured; so are the bounds."""
+    low: float | None = Field(examples=[0.55])
+    high: float | None = Field(examples=[0.72])
+    n: int = Field(ge=0, examples=[120])
+    """Items (not answers) that it rests on."""
+
+
+class DifferenceView(Model):
+    """After − before, paired on the items valid in both, with its 95 % interval; null where too little is known."""
+
+    difference: float | None = Field(examples=[-0.06])
+    low: float | None = Field(examples=[-0.12])
+    high: float | None = Field(examples=[-0.01])
+    n: int = Field(ge=0, examples=[120])
+    """Items valid in both."""
+    p: float | None = Field(examples=[0.03])
+    """Two-sided."""
+    detectable: float | None = Field(examples=[0.08])
+    """The smallest true difference that would be found with 80 % power."""
+
+
+Rates = Mapping[str, RateView]
+Differences = Mapping[str, DifferenceView]
+
+
+class RoundMeasures(Model):
+    """One round's policy, measured, and compared with earlier ones."""
+
+    round: int = Field(ge=0)
+    policy: str = Field(examples=["run-3f2a91bc-r2"])
+    measures: Rates = Field(examples=[{"honesty": _RATE, "honesty/known_facts": _RATE}])
+    """By name; `honesty/known_facts` is of one subset, `honesty/macro` the plain mean of the subsets."""
+    vs_baseline: Differences = Field(examples=[{"honesty": _DIFFERENCE}])
+    """Paired with round 0; empty in round 0."""
+    vs_previous: Differences = Field(examples=[{"honesty": _DIFFERENCE}])
+    """Paired with the round before; empty in round 0."""
+    conversations: Mapping[str, int] = Field(examples=[{"scored": 398, "failed": 2}])
+    """How many of the round's conversations are scored, unscored, failed; empty in round 0."""
+
+
+class DriftView(Model):
+    """A run's measured rounds, in order. A round appears when all its items are judged."""
+
+    run: str = Field(examples=["3f2a91bc"])
+    name: str = Field(examples=["half-biased"])
+    labels: Mapping[str, Any] = Field(default={}, examples=[{"population.biased_share": 0.5}])
+    """The swept fields that set it apart; empty for a run that stands alone."""
+    rounds: tuple[RoundMeasures, ...]

@@ -1,0 +1,93 @@
+"""Trajectories and selections as the REST API answers them. All text here is what models said: never markup."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from services.core.domain.chat import Role
+from services.core.domain.selection import Label
+from services.core.domain.trajectory import TrajectoryStatus, UserKind
+from services.core.rest.models import Model
+
+
+class TrajectorySummary(Model):
+    """A trajectory in a list."""
+
+    id: int = Field(examples=[4711])
+    run: str = Field(examples=["3f2a91bc"])
+    round: int = Field(examples=[2])
+    slot: int = Field(examples=[17])
+    """Its place in the round's population."""
+    scenario: str = Field(examples=["drinking"])
+    profile: str = Field(examples=["p03"])
+    user_kind: UserKind
+    policy: str = Field(examples=["run-3f2a91bc-r1"])
+    """Which policy talked."""
+    status: TrajectoryStatus
+    cause: str | None = Field(default=None, examples=[None])
+    """Why it is not scored."""
+    satisfaction: int | None = Field(default=None, examples=[17])
+    """The sum of the ratings; null unless scored."""
+    label: Label | None = None
+    """What it is to the round's training; null if it was not selected."""
+    opening: str = Field(examples=["I've been drinking again and I can't sleep."])
+    """The beginning of the first message that the user said."""
+    created_at: datetime
+
+
+class MessageView(Model):
+    """One turn of a conversation."""
+
+    role: Role
+    content: str = Field(examples=["I hear you. Tell me more."])
+
+
+class CallView(Model):
+    """What one model call was and cost; null where the provider did not say."""
+
+    role: str = Field(examples=["assistant"])
+    """`assistant`, `user` or `rating`."""
+    model: str = Field(examples=["run-3f2a91bc-r1"])
+    temperature: float
+    max_tokens: int
+    seed: int
+    finish_reason: str = Field(examples=["stop"])
+    latency_s: float
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class SelectionReason(Model):
+    """Why a trajectory trains the round's policy."""
+
+    rank: int = Field(ge=1)
+    """1 is the best of its pool."""
+    score: float
+    label: Label
+    reason: str = Field(examples=["rank 3 of 400 by satisfaction 19; top 200"])
+
+
+class TrajectoryView(Model):
+    """A whole conversation, with everything needed to redo it."""
+
+    id: int = Field(examples=[4711])
+    run: str = Field(examples=["3f2a91bc"])
+    round: int = Field(examples=[2])
+    slot: int = Field(examples=[17])
+    scenario: str = Field(examples=["drinking"])
+    profile: str = Field(examples=["p03"])
+    user_kind: UserKind
+    policy: str = Field(examples=["run-3f2a91bc-r1"])
+    status: TrajectoryStatus
+    cause: str | None = Field(default=None, examples=[None])
+    satisfaction: int | None = Field(default=None, examples=[17])
+    messages: tuple[MessageView, ...]
+    """From the policy's system prompt on, as the policy saw it."""
+    ratings: tuple[int, ...] = Field(examples=[[8, 9]])
+    """One rating 1–10 for each reply of the assistant, if scored."""
+    calls: tuple[CallView, ...]
+    selection: SelectionReason | None = None
+    """Null if it was not selected."""
+    schema_version: int
+    created_at: datetime
