@@ -151,6 +151,19 @@ def pocket_build(
     commands.pocket_build(output, seed, ablation)
 
 
+@pocket.command("serve")
+def pocket_serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8001,
+    adapters: Annotated[
+        Path | None,
+        typer.Option(help="Folder below which adapters are loaded; the data folder's unless given."),
+    ] = None,
+) -> None:
+    """Serve the pocket policy over the OpenAI API, as vLLM serves a large one."""
+    deployed.pocket_serve(host, port, adapters)
+
+
 @pocket.command("data")
 def pocket_data(root: Annotated[Path, typer.Argument(help="The project folder.")] = Path()) -> None:
     """Write the pocket world's scenarios and benchmark rows anew."""

@@ -1,7 +1,9 @@
-"""The commands that a deployment's containers run: the API and the migrations.
+"""The commands that a deployment's containers run: the API, the migrations, the pocket policy's server.
 
 Every image holds only its own extra, so what a command needs is imported when it is called.
 """
+
+from pathlib import Path
 
 from services.core.domain.errors import SpecError
 from services.core.settings import Settings
@@ -25,6 +27,17 @@ def api(host: str, port: int) -> None:
 
     settings = Settings()
     serve_api(settings, _database_url(settings), host, port)
+
+
+def pocket_serve(host: str, port: int, adapters: Path | None) -> None:
+    """Serve the pocket policy on the OpenAI wire until told to stop."""
+    import uvicorn
+
+    from services.pocket.policy.server import PocketServer
+    from services.pocket.policy.wire import create_app
+
+    app = create_app(PocketServer(), adapters or Settings().adapters)
+    uvicorn.run(app, host=host, port=port, access_log=False)
 
 
 def _database_url(settings: Settings) -> str:

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import HttpUrl
 from sqlalchemy import Engine
 
 from services.app.fingerprints import folder_sha256
@@ -27,6 +28,7 @@ from services.core.domain.spec import RunSpec
 from services.core.domain.trajectory import Profile, Scenario, Slot, Trajectory, UserKind
 from services.core.llm.directory import ServedPolicies
 from services.core.llm.model import ChatModel
+from services.core.llm.policies import WirePolicies
 from services.core.queue import rounds
 from services.core.queue.bell import open_redis, ring_after_commit
 from services.core.queue.worker import Handler, Worker
@@ -61,16 +63,25 @@ def registered(known: Mapping[str, Value], name: str, field: str) -> Value:
 class LocalDirectory:
     """The models of this installation, opened when first asked for and kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy_urls: Mapping[str, HttpUrl]) -> None:
+        for base in policy_urls:
+            registered(BASES, base, "DRIFTLOOP_POLICY_URLS")
+        self._urls = policy_urls
         self._policies: dict[str, ServedPolicies] = {}
 
     def policies(self, base: str) -> ServedPolicies:
-        """Return the in-process server of the pocket policy."""
+        """Return the server of a base's policies: the one behind its URL, else one in this process."""
         if base not in self._policies:
-            from services.pocket.policy.server import PocketServer
-
-            self._policies[base] = PocketServer(self.base_folder(base))
+            self._policies[base] = self._open(base)
         return self._policies[base]
+
+    def _open(self, base: str) -> ServedPolicies:
+        folder = self.base_folder(base)
+        if base in self._urls:
+            return WirePolicies(str(self._urls[base]))
+        from services.pocket.policy.server import PocketServer
+
+        return PocketServer(folder)
 
     def base_folder(self, base: str) -> Path:
         """Return the folder of a base model."""
@@ -176,7 +187,7 @@ def open_worker(name: str) -> Generator[Worker]:
 
 
 def _handlers(settings: Settings, engine: Engine, runner: asyncio.Runner) -> dict[PhaseName, Handler]:
-    known, directory = Catalogue(settings), LocalDirectory()
+    known, directory = Catalogue(settings), LocalDirectory(settings.policy_urls)
 
     def talks(spec: RunSpec, policy: ServedPolicies) -> Converse:
         environment = known.environment(spec.population.environment)

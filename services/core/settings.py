@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     auth: Literal["tokens", "open"] = "tokens"
     """Who may use the REST API: bearers of tokens, or (`open`) everybody who can reach it, which is refused on
     anything but loopback."""
-    policy_urls: Mapping[str, str] = {}
+    policy_urls: Mapping[str, HttpUrl] = {}
     """Base model → the OpenAI-compatible server that serves it, as JSON; a base that is not named runs in process."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Worker processes of the inline worker."""

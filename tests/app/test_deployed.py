@@ -1,13 +1,8 @@
 """What a deployment's containers run, as processes: the migrations and the API."""
 
 import os
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -15,8 +10,8 @@ from sqlalchemy import Engine, text
 
 from services.core.db.migrate import newest
 from services.core.db.session import open_engine
-
-DRIFTLOOP = Path(sys.executable).with_name("driftloop")
+from tests.e2e.installation import DRIFTLOOP
+from tests.e2e.serving import serving
 
 
 def run(*words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
@@ -37,27 +32,6 @@ def empty_database(server_url: str, database_url: str) -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
-
-
-@contextmanager
-def serving(*words: str, **settings: str) -> Iterator[str]:
-    """A process that serves HTTP, from its first answer on; yields its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    with subprocess.Popen([DRIFTLOOP, *words, "--port", str(port)], env=os.environ | settings) as process:
-        try:
-            while True:
-                assert process.poll() is None, "it ended"
-                try:
-                    httpx2.get(f"{url}/healthz")
-                    break
-                except httpx2.TransportError:
-                    time.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
 
 
 def test_migrate_makes_the_schema_once(empty_database: str):
@@ -86,9 +60,9 @@ def test_migrate_says_when_postgres_is_away():
 
 
 def test_the_api_is_ready_and_guarded(engine: Engine, database_url: str):
-    with serving("api", DATABASE_URL=database_url) as url:
-        assert httpx2.get(f"{url}/readyz").json() == {"status": "ok"}
-        assert httpx2.get(f"{url}/v1/runs").status_code == 401
+    with serving("api", health="/healthz", DATABASE_URL=database_url) as server:
+        assert httpx2.get(f"{server.url}/readyz").json() == {"status": "ok"}
+        assert httpx2.get(f"{server.url}/v1/runs").status_code == 401
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "driftloop.example"])

@@ -59,3 +59,5 @@ class ChatReply:
     completion_tokens: int | None = None
     token_ids: tuple[int, ...] | None = None
     cost_usd: float | None = None
+    reasoning: str | None = None
+    """What a reasoning model thought before its answer, where its server keeps that apart."""

@@ -8,9 +8,14 @@ answer with the old ones. Loading a served name again from the same path does no
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from services.core.domain.chat import Message
+
+PROBE_CHAT = (Message("user", "What is 2 plus 2?"),)
+PROBE_TOKENS = 12
+
 
 class Probe(NamedTuple):
-    """A sign of life of one served model: the greedy continuation of a fixed chat, with its log-probabilities."""
+    """A sign of life of one served model: the greedy continuation of `PROBE_CHAT`, with its log-probabilities."""
 
     text: str
     logprobs: tuple[float, ...]

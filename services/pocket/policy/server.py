@@ -14,17 +14,32 @@ from pathlib import Path
 
 import torch
 
-from services.core.domain.chat import ChatReply, ChatRequest, Message
+from services.core.domain.chat import ChatReply, ChatRequest, Sampling
 from services.core.domain.errors import AdapterError, ProviderError
-from services.core.llm.server import Probe
+from services.core.llm.server import PROBE_CHAT, PROBE_TOKENS, Probe
 from services.pocket.policy.adapters import merge_adapter
 from services.pocket.policy.decode import Decoder, Draw, Drawn
 from services.pocket.policy.store import WEIGHTS_FOLDER, read_policy
 from services.pocket.policy.tokenizer import END, render, token_id
 
 BASE_NAME = "pocket"
-_PROBE = (Message("user", "What is 2 plus 2?"),)
 _WAVE_SIZE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What was drawn, as tokens; the end token is the last of them if the reply ended by itself."""
+
+    prompt_tokens: int
+    tokens: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Of every token, at temperature 1."""
+    has_ended: bool
+
+    @property
+    def said(self) -> tuple[int, ...]:
+        """The tokens that are text."""
+        return self.tokens[:-1] if self.has_ended else self.tokens
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,7 @@ class PocketServer:
     def __init__(self, weights: Path = WEIGHTS_FOLDER):
         # One thread: the sums of a matrix product then have one order, and processes share cores without strife.
         torch.set_num_threads(1)
+        self._weights = weights.resolve()
         self._policy = read_policy(weights)
         self._end = token_id(self._policy.tokenizer, END)
         self._served = {BASE_NAME: _Served(self._decoder(self._policy.weights), None)}
@@ -59,14 +75,12 @@ class PocketServer:
     async def load(self, name: str, adapter: Path) -> None:
         """Serve the PEFT LoRA folder under `name`; a second time from the same path does nothing."""
         path = adapter.resolve()
-        if name in self._served:
-            if self._served[name].path != path:
-                raise AdapterError(
-                    f"{name}: this name already serves other weights; publish under a new name"
-                )
-            return
-        merged = await asyncio.to_thread(merge_adapter, self._policy.weights, path)
-        self._served[name] = _Served(self._decoder(merged), path)
+        if name not in self._served:
+            merged = await asyncio.to_thread(merge_adapter, self._policy.weights, path)
+            # Another task may have loaded it meanwhile; the first stays.
+            self._served.setdefault(name, _Served(self._decoder(merged), path))
+        if self._served[name].path != path:
+            raise AdapterError(f"{name}: this name already serves other weights; publish under a new name")
 
     async def unload(self, name: str) -> None:
         """Stop serving `name`; requests in flight are still answered."""
@@ -79,48 +93,57 @@ class PocketServer:
         """Return the names that answer now."""
         return frozenset(self._served)
 
+    def roots(self) -> dict[str, Path]:
+        """Return the folder of every name that answers now."""
+        return {name: served.path or self._weights for name, served in self._served.items()}
+
     async def probe(self, name: str) -> Probe:
         """Continue a fixed chat greedily."""
         if name not in self._served:
             raise AdapterError(f"{name}: no such adapter is served")
-        drawn = await self._answer(
-            self._served[name].decoder, self._draw(_PROBE, temperature=0.0, top_p=1.0, max_tokens=12, seed=0)
-        )
-        return Probe(self._text(drawn.tokens), tuple(drawn.logprobs))
+        sampling = Sampling(temperature=0.0, max_tokens=PROBE_TOKENS, seed=0)
+        drawn = await self.complete(ChatRequest(name, PROBE_CHAT, sampling))
+        return Probe(self.text(drawn.said), drawn.logprobs)
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer one chat; raises `ProviderError` with cause `unknown_model` or `context_length`."""
         started = time.perf_counter()
-        served = self._served.get(request.model)
-        if served is None:
-            raise ProviderError(f"{request.model}: the pocket server serves no such model", "unknown_model")
-        how = request.sampling
-        draw = self._draw(request.messages, how.temperature, how.top_p, how.max_tokens, how.seed)
-        drawn = await self._answer(served.decoder, draw)
-        tokens = (*drawn.tokens, self._end) if drawn.has_ended else tuple(drawn.tokens)
+        drawn = await self.complete(request)
         return ChatReply(
-            text=self._text(drawn.tokens),
+            text=self.text(drawn.said),
             finish_reason="stop" if drawn.has_ended else "length",
             latency_s=time.perf_counter() - started,
-            prompt_tokens=len(draw.prompt),
-            completion_tokens=len(tokens),
-            token_ids=tokens,
+            prompt_tokens=drawn.prompt_tokens,
+            completion_tokens=len(drawn.tokens),
+            token_ids=drawn.tokens,
             cost_usd=0.0,
         )
 
-    def _text(self, tokens: Sequence[int]) -> str:
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Answer one chat in tokens; raises what `chat` raises."""
+        served = self._served.get(request.model)
+        if served is None:
+            raise ProviderError(f"{request.model}: the pocket server serves no such model", "unknown_model")
+        draw = self._draw(request)
+        drawn = await self._answer(served.decoder, draw)
+        tokens = (*drawn.tokens, self._end) if drawn.has_ended else tuple(drawn.tokens)
+        return Completion(len(draw.prompt), tokens, tuple(drawn.logprobs), drawn.has_ended)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """Return what tokens say."""
         return self._policy.tokenizer.decode(list(tokens))
 
-    def _draw(
-        self, messages: Sequence[Message], temperature: float, top_p: float, max_tokens: int, seed: int
-    ) -> Draw:
-        prompt = tuple(self._policy.tokenizer.encode(render(messages), add_special_tokens=False).ids)
+    def _draw(self, request: ChatRequest) -> Draw:
+        how = request.sampling
+        said = render(request.messages)
+        prompt = tuple(self._policy.tokenizer.encode(said, add_special_tokens=False).ids)
         room = self._policy.shape.max_position_embeddings - len(prompt)
         if room < 1:
             raise ProviderError(
-                f"a chat of {len(prompt)} tokens leaves the pocket policy no room", "context_length"
+                f"a chat of {len(prompt)} tokens leaves the pocket policy no room in its context length",
+                "context_length",
             )
-        return Draw(prompt, temperature, top_p, min(max_tokens, room), seed)
+        return Draw(prompt, how.temperature, how.top_p, min(how.max_tokens, room), how.seed)
 
     async def _answer(self, decoder: Decoder, draw: Draw) -> Drawn:
         loop = asyncio.get_running_loop()

@@ -6,8 +6,6 @@ from typing import Any, Final, NamedTuple
 
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
-from services.simulator.report.figure import drift_png
-from services.simulator.report.page import report_html
 from services.simulator.report.study import RoundResult, Study
 
 _MEASURES: Final = (
@@ -30,6 +28,10 @@ class ReportFiles(NamedTuple):
 
 def write_report(study: Study, folder: Path) -> ReportFiles:
     """Write drift.json, drift.png and report.html into `folder`, which is made if need be; old ones are replaced."""
+    # The command line imports this file in images that draw nothing and have nothing to draw with.
+    from services.simulator.report.figure import drift_png
+    from services.simulator.report.page import report_html
+
     folder.mkdir(parents=True, exist_ok=True)
     files = ReportFiles(folder / "drift.json", folder / "drift.png", folder / "report.html")
     contents = (drift_json(study).encode(), drift_png(study), report_html(study).encode())
