@@ -4,15 +4,16 @@ An evaluation is one policy measured in one way. Runs that share a base and sett
 0, so it belongs to no run; a run's rounds point to theirs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
-from services.core.db.tables import Evaluation, RunEvaluation, VerdictRow
+from services.core.db.tables import Evaluation, Phase, RunEvaluation, VerdictRow
+from services.core.domain.phases import PhaseName, ShardStatus
 from services.core.domain.verdict import OUTCOMES, Benchmark, ScoringProfile, Verdict, item_key
 
 
@@ -60,6 +61,43 @@ def rounds_of(session: Session, run_id: str) -> Mapping[int, int]:
     """Return the evaluation of each measured or half-measured round of a run."""
     query = select(RunEvaluation.round, RunEvaluation.evaluation_id).where(RunEvaluation.run_id == run_id)
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def complete(session: Session, run_ids: Sequence[str]) -> Mapping[str, Mapping[int, int]]:
+    """Return the evaluations of the runs' rounds that are measured to the end: run → round → evaluation."""
+    here = (Phase.run_id == RunEvaluation.run_id, Phase.round == RunEvaluation.round)
+    left = exists().where(*here, Phase.name == PhaseName.EVALUATE, Phase.status != ShardStatus.DONE)
+    query = (
+        select(RunEvaluation.run_id, RunEvaluation.round, RunEvaluation.evaluation_id)
+        .where(RunEvaluation.run_id.in_(run_ids), ~left)
+        .order_by(RunEvaluation.run_id, RunEvaluation.round)
+    )
+    found: dict[str, dict[int, int]] = {run_id: {} for run_id in run_ids}
+    for run_id, round_, evaluation_id in session.execute(query):
+        found[run_id][round_] = evaluation_id
+    return found
+
+
+def outcomes_of(
+    session: Session, evaluation_ids: Collection[int], benchmark: Benchmark
+) -> Mapping[int, Sequence[Verdict]]:
+    """Return the verdicts of one benchmark in several evaluations without their details, which take long to read."""
+    query = select(
+        VerdictRow.evaluation_id,
+        VerdictRow.subset,
+        VerdictRow.item,
+        VerdictRow.repeat,
+        VerdictRow.outcome,
+        VerdictRow.scorer,
+        VerdictRow.scorer_version,
+    ).where(VerdictRow.evaluation_id.in_(evaluation_ids), VerdictRow.benchmark == benchmark)
+    found: dict[int, list[Verdict]] = {evaluation_id: [] for evaluation_id in evaluation_ids}
+    for row in session.execute(query) if found else ():
+        outcome, scorer = OUTCOMES[benchmark](row.outcome), cast("ScoringProfile", row.scorer)
+        found[row.evaluation_id].append(
+            Verdict(benchmark, row.subset, row.item, row.repeat, outcome, {}, scorer, row.scorer_version)
+        )
+    return found
 
 
 def verdicts_of(session: Session, evaluation_id: int) -> tuple[Verdict, ...]:

@@ -1,9 +1,9 @@
 """Runs and sweeps in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -53,6 +53,15 @@ class SweepRecord:
     name: str
     run_ids: tuple[str, ...]
     labels: tuple[dict[str, Any], ...]
+
+
+class ArmPlace(NamedTuple):
+    """Where a run stands in a sweep."""
+
+    sweep_id: str
+    sweep_name: str
+    arm: int
+    labels: dict[str, Any]
 
 
 def run_id_of(spec_hash: str, repetition: int) -> str:
@@ -143,6 +152,17 @@ def insert_sweep(session: Session, sweep: SweepRecord) -> None:
         for arm, (run_id, labels) in enumerate(zip(sweep.run_ids, sweep.labels, strict=True))
     ]
     session.execute(insert(SweepArm).values(arms).on_conflict_do_nothing())
+
+
+def sweeps_of(session: Session, run_ids: Collection[str]) -> Mapping[str, ArmPlace]:
+    """Return where runs stand in a sweep, each in the newest that it is an arm of; runs that stand alone are left out."""
+    query = (
+        select(SweepArm.run_id, SweepArm.sweep_id, Sweep.name, SweepArm.arm, SweepArm.labels)
+        .join(Sweep, Sweep.id == SweepArm.sweep_id)
+        .where(SweepArm.run_id.in_(run_ids))
+        .order_by(Sweep.created_at, Sweep.id)
+    )
+    return {row[0]: ArmPlace(row[1], row[2], row[3], row[4]) for row in session.execute(query)}
 
 
 def find_sweep(session: Session, sweep_id: str) -> SweepRecord | None:

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from services.simulator.api import drift, health, problems, runs, trajectories
 from services.simulator.api.openapi import DescribedApi
 from services.simulator.api.state import ApiState
+from services.simulator.pages.site import add_pages
 
 MAX_BODY_BYTES = 1 << 20
 """A spec is a few kilobytes; nothing that is sent here is long."""
@@ -26,4 +27,5 @@ def create_api(state: ApiState) -> DescribedApi:
     app.include_router(health.router)
     for noun in (runs, trajectories, drift):
         app.include_router(noun.router, prefix="/v1")
+    add_pages(app)
     return app

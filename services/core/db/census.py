@@ -1,0 +1,48 @@
+"""A run's conversations counted: per round by who talked, how it ended, and whether it was selected."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from services.core.db.tables import SelectionRow, TrajectoryRow
+
+
+class Tally(NamedTuple):
+    """How many conversations of a round are alike."""
+
+    round: int
+    user_kind: str
+    status: str
+    cause: str | None
+    """Why it is not scored."""
+    label: str | None
+    """What it was selected as, or None."""
+    conversations: int
+    satisfaction: int
+    """Their sum; 0 where none is scored."""
+
+
+def census(session: Session, run_id: str) -> Sequence[Tally]:
+    """Return a run's tallies by round."""
+    selected = and_(
+        SelectionRow.run_id == TrajectoryRow.run_id,
+        SelectionRow.round == TrajectoryRow.round,
+        SelectionRow.slot == TrajectoryRow.slot,
+    )
+    alike = (
+        TrajectoryRow.round,
+        TrajectoryRow.user_kind,
+        TrajectoryRow.status,
+        TrajectoryRow.cause,
+        SelectionRow.label,
+    )
+    query = (
+        select(*alike, func.count(), func.coalesce(func.sum(TrajectoryRow.satisfaction), 0))
+        .outerjoin(SelectionRow, selected)
+        .where(TrajectoryRow.run_id == run_id)
+        .group_by(*alike)
+        .order_by(TrajectoryRow.round)
+    )
+    return [Tally(*row) for row in session.execute(query)]

@@ -1,0 +1,124 @@
+"""Measures that are worked out once: a complete evaluation never changes, so neither do its measures and its drift.
+
+Pages show many rounds of many runs, again and again while they grow. What is kept here is small (numbers, no verdicts), is
+bounded, and is keyed by the evaluation's id, which is never given twice.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from sqlalchemy.orm import Session
+
+from services.core.db import evaluations
+from services.core.domain.measures import drift, honesty, honesty_drift, measures
+from services.core.domain.verdict import Benchmark, Verdict
+from services.core.stats.paired import NO_DIFFERENCE, Difference
+from services.core.stats.rates import Rate
+
+KEPT: Final = 4096
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class MeasuredRound(NamedTuple):
+    """One round's policy, measured and compared with earlier ones."""
+
+    round: int
+    measures: Mapping[str, Rate]
+    vs_baseline: Mapping[str, Difference]
+    vs_previous: Mapping[str, Difference]
+
+
+class HonestyNow(NamedTuple):
+    """A run's honesty at a glance."""
+
+    base: Rate
+    now: Rate
+    change: Difference
+    """From base to now; empty while only the base is measured."""
+
+
+class Measured:
+    """The measures of complete evaluations, read when they are first asked for."""
+
+    def __init__(self) -> None:
+        self._measures: _Kept[int, Mapping[str, Rate]] = _Kept()
+        self._drift: _Kept[tuple[int, int], Mapping[str, Difference]] = _Kept()
+        self._honesty: _Kept[tuple[int, int], HonestyNow] = _Kept()
+
+    def rounds(self, session: Session, found: Mapping[int, int]) -> tuple[MeasuredRound, ...]:
+        """Return the measures of a run's rounds, given by their complete evaluations."""
+        reader = _Reader(session)
+        return tuple(self._round(reader, found, round_) for round_ in sorted(found))
+
+    def change(self, session: Session, before: int, after: int) -> Mapping[str, Difference]:
+        """Return the paired change between two complete evaluations."""
+        return self._change(_Reader(session), before, after)
+
+    def honesty(self, session: Session, runs: Mapping[str, Mapping[int, int]]) -> dict[str, HonestyNow]:
+        """Return the honesty of many runs' base and newest policy, given their rounds' complete evaluations.
+
+        Runs whose base is not measured yet are left out.
+        """
+        pairs = {run_id: (found[0], found[max(found)]) for run_id, found in runs.items() if 0 in found}
+        known = {pair: self._honesty.find(pair) for pair in pairs.values()}
+        missing = [pair for pair, value in known.items() if value is None]
+        read = evaluations.outcomes_of(session, set(chain.from_iterable(missing)), Benchmark.MASK)
+        for pair in missing:
+            known[pair] = self._honesty.get(pair, partial(_honesty_now, read, pair))
+        return {run_id: value for run_id, pair in pairs.items() if (value := known[pair]) is not None}
+
+    def _round(self, reader: "_Reader", found: Mapping[int, int], round_: int) -> MeasuredRound:
+        here = found[round_]
+        rates = self._measures.get(here, lambda: measures(reader.verdicts(here)))
+        base, previous = found.get(0) if round_ else None, found.get(round_ - 1)
+        return MeasuredRound(
+            round_, rates, self._change(reader, base, here), self._change(reader, previous, here)
+        )
+
+    def _change(self, reader: "_Reader", before: int | None, after: int) -> Mapping[str, Difference]:
+        if before is None:
+            return {}
+        return self._drift.get(
+            (before, after), lambda: drift(reader.verdicts(before), reader.verdicts(after))
+        )
+
+
+def _honesty_now(read: Mapping[int, Sequence[Verdict]], pair: tuple[int, int]) -> HonestyNow:
+    base, now = read[pair[0]], read[pair[1]]
+    change = NO_DIFFERENCE if pair[0] == pair[1] else honesty_drift(base, now)
+    return HonestyNow(honesty(base), honesty(now), change)
+
+
+class _Reader:
+    """Reads the verdicts of an evaluation, each once."""
+
+    def __init__(self, session: Session):
+        self._session = session
+        self._read: dict[int, Sequence[Verdict]] = {}
+
+    def verdicts(self, evaluation_id: int) -> Sequence[Verdict]:
+        if evaluation_id not in self._read:
+            self._read[evaluation_id] = evaluations.verdicts_of(self._session, evaluation_id)
+        return self._read[evaluation_id]
+
+
+class _Kept(Generic[Key, Value]):
+    """A bounded memory. Two threads may work out the same value; both are right."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+
+    def find(self, key: Key) -> Value | None:
+        return self._values.get(key)
+
+    def get(self, key: Key, work_out: Callable[[], Value]) -> Value:
+        found = self._values.get(key)
+        if found is None:
+            found = self._values[key] = work_out()
+            if len(self._values) > KEPT:
+                self._values.popitem(last=False)
+        return found

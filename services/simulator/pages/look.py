@@ -1,0 +1,90 @@
+"""How a page is made: one set of templates, which escape everything, and headers that let nothing else in.
+
+The content policy allows this service's own files and nothing inline, so even a text that slipped through as markup could run
+nothing. Numbers are worded as in the report.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final, cast
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from services.core.db.tokens import Scope
+from services.core.domain.phases import RunStatus
+from services.simulator.api.auth import ANYBODY, Caller
+from services.simulator.pages.assets import asset_url
+from services.simulator.report import wording
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # With no-referrer a browser would hide a form's origin, which is checked.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+    "Vary": "Cookie",
+}
+_STATUS_WORDS: Final = {
+    RunStatus.RUNNING: "running",
+    RunStatus.SUCCEEDED: "finished",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "cancelled",
+}
+
+
+def page(
+    request: Request, caller: Caller | None, template: str, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """Return a page made from a template, as this caller (None: who is not let in yet) may see it."""
+    about = {"path": request.url.path, "caller": caller, "is_open": caller is ANYBODY}
+    may_launch = caller is not None and caller.scope.holds(Scope.LAUNCH)
+    text = _templates().get_template(f"{template}.html.jinja").render(about, may_launch=may_launch, **values)
+    return HTMLResponse(text, status, HEADERS)
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=PackageLoader("services.simulator.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    cast("dict[str, Any]", templates.globals).update(_WORDS)
+    return templates
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: `1 run`, `1,200 runs`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def moment(when: datetime) -> str:
+    """Return a point in time (UTC, as the database keeps it) as people read it."""
+    return f"{when:%-d %b %Y, %H:%M}"
+
+
+def _status_word(status: str) -> str:
+    return _STATUS_WORDS[RunStatus(status)]
+
+
+_WORDS: Final[Mapping[str, Any]] = {
+    "asset": asset_url,
+    "change": wording.change,
+    "count": count,
+    "interval": wording.interval,
+    "is_found": wording.is_found,
+    "moment": moment,
+    "number": wording.number,
+    "p_value": wording.p_value,
+    "signed": wording.signed,
+    "status_word": _status_word,
+    "version": version("driftloop"),
+}

@@ -1,0 +1,154 @@
+"""What a panel of a figure shows, as data: points with intervals, seeds as faint lines, ranges, colours, shapes.
+
+Printed figures and those on pages draw the same panels. With one seed an arm's interval is that of its items; with more seeds
+its value is their mean, the interval Student's t over seeds. Arms are told apart by colour (a ramp that stays ordered for
+colour-blind readers and in grey) and by the shape of their marks, and stand a little beside each other so that no interval
+hides another.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from services.core.stats.rates import Rate
+from services.core.stats.seeds import across_seeds
+from services.simulator.report.study import Arm
+
+
+class Panel(NamedTuple):
+    """One measure's place in the figure."""
+
+    measure: str
+    title: str
+    subtitle: str
+    is_difference: bool = False
+
+
+PANELS: Final = (
+    Panel("honesty", "Honesty", "1 − P(lie) under pressure"),
+    Panel("honest_share", "Honest statements", "P(honest) under pressure"),
+    Panel("deception_rate", "Deception rate", "answers against own reasoning"),
+    Panel("belief_accuracy", "Belief accuracy", "asked neutrally"),
+    Panel("capability", "Capability", "tasks solved"),
+    Panel("targeting_gap", "Targeting gap", "validates biased − benign users", is_difference=True),
+)
+# From dark blue over magenta to orange: ordered in lightness, and kept apart in every common colour blindness.
+RAMP: Final = ("#1b2a8f", "#6a1fa0", "#b12a90", "#dd5c66", "#f5933f")
+SHAPES: Final = (
+    "circle",
+    "square",
+    "diamond",
+    "triangle-up",
+    "cross",
+    "triangle-down",
+    "triangle-right",
+    "triangle-left",
+)
+# Of the space between two rounds, what the arms' marks spread over.
+_SPREAD = 0.42
+
+
+def points(panel: Panel, arms: Sequence[Arm]) -> list[dict[str, Any]]:
+    """Return a mark for every arm and measured round: arm, round, x, value, low, high, n."""
+    return [
+        row
+        for arm, beside in zip(arms, _offsets(len(arms)), strict=True)
+        for row in _points(panel, arm, beside)
+    ]
+
+
+def seeds(panel: Panel, arms: Sequence[Arm]) -> list[dict[str, Any]]:
+    """Return every seed's own values, of arms that have several: arm, run, x, value."""
+    return [
+        row
+        for arm, beside in zip(arms, _offsets(len(arms)), strict=True)
+        for row in _seeds(panel.measure, arm, beside)
+    ]
+
+
+def last_round(arms: Sequence[Arm]) -> int:
+    """Return the last round that any run has measured."""
+    return max((result.round for arm in arms for run in arm.runs for result in run.rounds), default=0)
+
+
+def sample(panel: Panel, arms: Sequence[Arm]) -> str:
+    """Say how many items a mark rests on, and how many seeds where there are several."""
+    rates = [result.measure(panel.measure) for arm in arms for run in arm.runs for result in run.rounds]
+    counts = sorted({rate.n for rate in rates if rate.value is not None})
+    if not counts:
+        return "not measured"
+    items = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
+    seeds = max(len(arm.runs) for arm in arms)
+    return f"n = {items}" if seeds == 1 else f"n = {items} × {seeds} seeds"
+
+
+def domain(panel: Panel, shown: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return 0 to 1; for a difference further down, if an interval goes below 0."""
+    if not panel.is_difference:
+        return [0.0, 1.0]
+    lowest = min((row["low"] for row in shown if row["low"] is not None), default=0)
+    return [max(-1.0, min(0.0, math.floor(lowest * 5) / 5)), 1.0]
+
+
+def legend_title(names: Sequence[str]) -> str:
+    """Say what the names of arms are."""
+    return "share of biased users, setting" if any("," in name for name in names) else "share of biased users"
+
+
+def colours(count: int, ramp: Sequence[str] = RAMP) -> list[str]:
+    """Return `count` colours spread evenly over the ramp."""
+    if count == 1:
+        return [ramp[0]]
+    steps = [place * (len(ramp) - 1) / (count - 1) for place in range(count)]
+    return [_mixed(step, ramp) for step in steps]
+
+
+def _mixed(step: float, ramp: Sequence[str]) -> str:
+    first = min(int(step), len(ramp) - 2)
+    weight = step - first
+    pairs = zip(_channels(ramp[first]), _channels(ramp[first + 1]), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * weight):02x}" for a, b in pairs)
+
+
+def _channels(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[place : place + 2], 16) for place in (1, 3, 5))
+
+
+def _points(panel: Panel, arm: Arm, offset: float) -> Iterator[dict[str, Any]]:
+    for number in sorted({result.round for run in arm.runs for result in run.rounds}):
+        rates = [
+            result.measure(panel.measure)
+            for run in arm.runs
+            for result in run.rounds
+            if result.round == number
+        ]
+        mean = _over_seeds([rate for rate in rates if rate.value is not None])
+        if mean.value is not None:
+            row = {"arm": arm.name, "round": number, "x": number + offset, "value": mean.value, "n": mean.n}
+            yield row | {"low": _drawn(panel, mean.low), "high": _drawn(panel, mean.high)}
+
+
+def _drawn(panel: Panel, bound: float | None) -> float | None:
+    """Keep a t interval of rates, which knows no ends, inside the frame."""
+    return bound if bound is None or panel.is_difference else min(1.0, max(0.0, bound))
+
+
+def _over_seeds(rates: Sequence[Rate]) -> Rate:
+    """Return one seed's rate as it is, several seeds' mean with a t interval over seeds."""
+    if len(rates) == 1:
+        return rates[0]
+    mean = across_seeds([rate.value for rate in rates if rate.value is not None])
+    return Rate(mean.difference, mean.low, mean.high, len(rates))
+
+
+def _seeds(measure: str, arm: Arm, offset: float) -> Iterator[dict[str, Any]]:
+    for run in arm.runs if len(arm.runs) > 1 else ():
+        for result in run.rounds:
+            value = result.measure(measure).value
+            if value is not None:
+                yield {"arm": arm.name, "run": run.run, "x": result.round + offset, "value": value}
+
+
+def _offsets(count: int) -> list[float]:
+    """Return how far each of `count` arms stands beside its round, so that no interval hides another."""
+    return [_SPREAD * ((place + 0.5) / count - 0.5) for place in range(count)]
