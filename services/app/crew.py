@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import IO
@@ -18,8 +19,10 @@ from services.core.settings import Settings
 from services.trainer.nursery import Nursery
 
 STOP_S = 10.0
-# A worker that can't even start would be replaced for ever.
+# A worker that can't even start would be replaced for ever; so many deaths in a row, each soon after the one before, are
+# taken for that.
 MAX_REPLACEMENTS = 10
+SETTLED_S = 60.0
 
 
 class Crew:
@@ -39,6 +42,7 @@ class Crew:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log: IO[bytes] = self._log_path.open("ab")
         self._replacements = 0
+        self._replaced_at = time.monotonic()
         self._processes = [self._start() for _ in range(settings.workers)]
 
     def tend(self) -> None:
@@ -51,7 +55,10 @@ class Crew:
                 self._processes[index] = self._start()
 
     def _count_replacement(self, complaint: str) -> None:
-        self._replacements += 1
+        now = time.monotonic()
+        is_settled = now - self._replaced_at > SETTLED_S
+        self._replacements = 1 if is_settled else self._replacements + 1
+        self._replaced_at = now
         if self._replacements > MAX_REPLACEMENTS:
             raise LoopError(f"{complaint}; see {self._log_path}")
 

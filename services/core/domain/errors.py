@@ -90,3 +90,18 @@ class DatabaseError(LoopError):
 
     type = "database"
     status = 503
+
+
+class ServiceUnreachable(LoopError):
+    """No service answers where one should."""
+
+    type = "unreachable"
+    status = 503
+
+
+def known_errors() -> dict[str, type[LoopError]]:
+    """Return every kind of expected failure by its machine word."""
+    kinds = [LoopError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return {kind.type: kind for kind in kinds}
