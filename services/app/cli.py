@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import commands, deployed, look
+from services.app import commands, deployed, look, tokens
 from services.core.domain.errors import LoopError
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 
@@ -30,6 +30,7 @@ pocket = typer.Typer(
     no_args_is_help=True, help="The pocket world: a laptop-sized stand-in for a language model."
 )
 app.add_typer(pocket, name="pocket")
+app.add_typer(tokens.app, name="tokens")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]

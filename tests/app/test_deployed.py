@@ -1,5 +1,6 @@
 """What a deployment's containers run, as processes: the migrations and the API."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -63,6 +64,29 @@ def test_the_api_is_ready_and_guarded(engine: Engine, database_url: str):
     with serving("api", health="/healthz", DATABASE_URL=database_url) as server:
         assert httpx2.get(f"{server.url}/readyz").json() == {"status": "ok"}
         assert httpx2.get(f"{server.url}/v1/runs").status_code == 401
+
+
+def test_tokens_open_the_api_until_they_are_revoked(engine: Engine, database_url: str):
+    def tokens(*words: str) -> "subprocess.CompletedProcess[str]":
+        return run("tokens", *words, DATABASE_URL=database_url)
+
+    secret = tokens("create", "ann", "--scope", "read").stdout.strip()
+    again = tokens("create", "ann")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "there is a token 'ann' already" in again.stderr
+    listed = tokens("list", "--json").stdout
+    assert [(one["name"], one["scope"]) for one in json.loads(listed)] == [("ann", "read")]
+    assert secret not in listed + tokens("list").stdout
+    with serving("api", health="/healthz", DATABASE_URL=database_url) as server:
+
+        def status() -> int:
+            bearer = {"Authorization": f"Bearer {secret}"}
+            return httpx2.get(f"{server.url}/v1/runs", headers=bearer).status_code
+
+        assert status() == 200
+        assert tokens("revoke", "ann").returncode == 0
+        assert status() == 401
+    assert tokens("revoke", "ann").returncode == 2
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "driftloop.example"])
