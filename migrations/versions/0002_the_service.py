@@ -24,6 +24,8 @@ def upgrade() -> None:
     _run_statuses("'running', 'succeeded', 'failed', 'cancelled'")
     op.create_check_constraint(op.f("runs_last_seq_check"), "runs", "last_seq >= 0")
     op.create_index("runs_created_at_id_idx", "runs", ["created_at", "id"])
+    op.add_column("phases", sa.Column("silences", sa.Integer(), server_default="0", nullable=False))
+    op.create_check_constraint(op.f("phases_silences_check"), "phases", "silences >= 0")
     op.create_table(
         "events",
         sa.Column("run_id", sa.Text(), nullable=False),
@@ -75,6 +77,7 @@ def downgrade() -> None:
     op.drop_column("trajectories", "words")
     for table in ("idempotent_requests", "tokens", "events"):
         op.drop_table(table)
+    op.drop_column("phases", "silences")
     op.drop_index("runs_created_at_id_idx", "runs")
     op.drop_constraint(op.f("runs_last_seq_check"), "runs")
     op.execute("UPDATE runs SET status = 'failed', error = 'cancelled' WHERE status = 'cancelled'")

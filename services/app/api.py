@@ -5,7 +5,6 @@ is open to everybody is refused on any address that other machines reach.
 """
 
 import ipaddress
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import uvicorn
@@ -14,12 +13,10 @@ from sqlalchemy import Engine
 from services.app.wiring import Catalogue, ring
 from services.core.db.session import open_engine
 from services.core.domain.errors import SpecError
+from services.core.queue.worker import Ring
 from services.core.settings import Settings
 from services.simulator.api.app import create_api
 from services.simulator.api.state import ApiState
-
-Ring = Callable[[Sequence[str]], None]
-"""Wakes workers for these runs."""
 
 
 def make_api(settings: Settings, engine: Engine, wake: Ring) -> Any:

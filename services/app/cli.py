@@ -15,6 +15,7 @@ from rich.text import Text
 
 from services.app import commands, deployed, look, tokens
 from services.core.domain.errors import LoopError
+from services.core.domain.phases import WorkerKind
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 
 INTERRUPTED = 130
@@ -140,6 +141,15 @@ def api(
 ) -> None:
     """Serve the REST API on the database that DATABASE_URL names; queue workers do the work."""
     deployed.api(host, port)
+
+
+@app.command()
+def worker(
+    kind: Annotated[WorkerKind, typer.Argument(help="Whose phases to work.")],
+    name: Annotated[str | None, typer.Option(help="What to be called in logs and events.")] = None,
+) -> None:
+    """Work a queue until told to stop: the shards of DATABASE_URL's runs, woken through REDIS_URL."""
+    deployed.worker(kind, name)
 
 
 @pocket.command("build")

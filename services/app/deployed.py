@@ -1,11 +1,15 @@
-"""The commands that a deployment's containers run: the API, the migrations, the pocket policy's server.
+"""The commands that a deployment's containers run: the API, the workers, the migrations, the pocket policy's server.
 
 Every image holds only its own extra, so what a command needs is imported when it is called.
 """
 
+import os
+import socket
 from pathlib import Path
 
 from services.core.domain.errors import SpecError
+from services.core.domain.phases import WorkerKind
+from services.core.queue.stop import Stop, stop_on_signals
 from services.core.settings import Settings
 
 
@@ -38,6 +42,20 @@ def pocket_serve(host: str, port: int, adapters: Path | None) -> None:
 
     app = create_app(PocketServer(), adapters or Settings().adapters)
     uvicorn.run(app, host=host, port=port, access_log=False)
+
+
+def worker(kind: WorkerKind, name: str | None) -> None:
+    """Work a queue until told to stop."""
+    stop_on_signals()  # before the slow imports, so that a worker that is only starting ends in order too
+    try:
+        from services.app.logs import log_as_json
+        from services.app.queue_worker import work_queue
+
+        name = name or f"{kind}-{socket.gethostname()}-{os.getpid()}"
+        log_as_json(name)
+        work_queue(Settings(), kind, name)
+    except Stop:
+        return
 
 
 def _database_url(settings: Settings) -> str:

@@ -4,10 +4,9 @@ This is the one place where protocols meet implementations. Base models, simulat
 are registered by name; a spec can name nothing else.
 """
 
-import asyncio
-import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -19,11 +18,11 @@ from services.app.fingerprints import folder_sha256
 from services.core.db import runs
 from services.core.db.phases import Claim
 from services.core.db.runs import RunRecord
-from services.core.db.session import open_engine, transaction
+from services.core.db.session import transaction
 from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
-from services.core.domain.phases import PhaseName
+from services.core.domain.phases import PhaseName, WorkerKind
 from services.core.domain.spec import RunSpec
 from services.core.domain.trajectory import Profile, Scenario, Slot, Trajectory, UserKind
 from services.core.llm.directory import ServedPolicies
@@ -31,7 +30,9 @@ from services.core.llm.model import ChatModel
 from services.core.llm.policies import WirePolicies
 from services.core.queue import rounds
 from services.core.queue.bell import open_redis, ring_after_commit
-from services.core.queue.worker import Handler, Worker
+from services.core.queue.lease import Grip
+from services.core.queue.loop import WorkLoop
+from services.core.queue.worker import Handler, Ring, Worker
 from services.core.settings import PROJECT, Settings
 from services.evaluator.asking import Converse
 from services.evaluator.items import EvaluationItem, catalogue
@@ -163,45 +164,73 @@ class HeldOutTalks:
         return await hold(Slot(0, kind, scenario, profile), stage)
 
 
-def ring(engine: Engine, redis_url: str | None) -> Callable[[Sequence[str]], None]:
-    """Return what wakes queue workers for runs, to be called after the commit that owes work; it never fails.
+def nobody_to_wake(_run_ids: Sequence[str]) -> None:
+    """Ring no bell: inline workers look for work themselves."""
 
-    Without a Redis there is nobody to wake: inline workers look for themselves.
-    """
-    if redis_url is None:
-        return lambda _run_ids: None
-    return ring_after_commit(engine, open_redis(redis_url))
+
+def ring(engine: Engine, redis_url: str | None) -> Ring:
+    """Return what wakes queue workers for runs, to be called after the commit that owes work; it never fails."""
+    return nobody_to_wake if redis_url is None else ring_after_commit(engine, open_redis(redis_url))
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """What the handlers of one worker share."""
+
+    settings: Settings
+    engine: Engine
+    known: Catalogue
+    directory: LocalDirectory
+    grip: Grip
+    loop: WorkLoop
+
+    def talks(self, spec: RunSpec, policy: ServedPolicies) -> Converse:
+        """Return how held-out conversations are held."""
+        environment = self.known.environment(spec.population.environment)
+        return HeldOutTalks(environment, spec, policy, self.directory.user(spec.conversation.user_model))
 
 
 @contextmanager
-def open_worker(name: str) -> Generator[Worker]:
-    """Open a worker of all phases on the database and nursery that the environment names."""
-    settings = Settings()
-    if settings.database_url is None:
-        raise SpecError("DRIFTLOOP_DATABASE_URL: a worker needs a database; set it")
-    engine = open_engine(settings.database_url)
-    with asyncio.Runner() as runner:
-        handlers = _handlers(settings, engine, runner)
-        yield Worker(engine, name, handlers, rounds.close_phase, settings.lease_s)
-    engine.dispose()
+def open_worker(
+    settings: Settings,
+    engine: Engine,
+    name: str,
+    kinds: Collection[WorkerKind] = tuple(WorkerKind),
+    nursery: Path | None = None,
+    ring: Ring = nobody_to_wake,
+) -> Generator[Worker]:
+    """Open a worker of some kinds' phases; a trainer's needs the socket of a nursery."""
+    grip = Grip()
+    with WorkLoop(grip) as loop:
+        tools = _Tools(
+            settings, engine, Catalogue(settings), LocalDirectory(settings.policy_urls), grip, loop
+        )
+        handlers = {
+            phase: _on_unchanged_files(engine, tools.known, handler)
+            for kind in kinds
+            for phase, handler in _handlers(kind, tools, nursery).items()
+        }
+        yield Worker(engine, name, handlers, rounds.close_phase, settings.lease_s, grip, ring)
 
 
-def _handlers(settings: Settings, engine: Engine, runner: asyncio.Runner) -> dict[PhaseName, Handler]:
-    known, directory = Catalogue(settings), LocalDirectory(settings.policy_urls)
-
-    def talks(spec: RunSpec, policy: ServedPolicies) -> Converse:
-        environment = known.environment(spec.population.environment)
-        return HeldOutTalks(environment, spec, policy, directory.user(spec.conversation.user_model))
-
-    nursery = Path(os.environ["DRIFTLOOP_NURSERY"])
-    handlers: dict[PhaseName, Handler] = {
-        PhaseName.SIMULATE: SimulatePhase(engine, directory, known.environment, runner),
-        PhaseName.SELECT: SelectPhase(engine),
-        PhaseName.TRAIN: TrainPhase(engine, directory, nursery, settings.adapters, settings.logs),
-        PhaseName.PUBLISH: PublishPhase(engine, directory, runner),
-        PhaseName.EVALUATE: EvaluatePhase(engine, directory, known.items, talks, runner),
-    }
-    return {phase: _on_unchanged_files(engine, known, handler) for phase, handler in handlers.items()}
+def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[PhaseName, Handler]:
+    engine, directory, loop = tools.engine, tools.directory, tools.loop
+    match kind:
+        case WorkerKind.SIMULATOR:
+            return {PhaseName.SIMULATE: SimulatePhase(engine, directory, tools.known.environment, loop)}
+        case WorkerKind.EVALUATOR:
+            return {
+                PhaseName.EVALUATE: EvaluatePhase(engine, directory, tools.known.items, tools.talks, loop)
+            }
+        case WorkerKind.TRAINER:
+            if nursery is None:
+                raise ValueError("a trainer needs a nursery")
+            folders = tools.settings.adapters, tools.settings.logs
+            return {
+                PhaseName.SELECT: SelectPhase(engine),
+                PhaseName.TRAIN: TrainPhase(engine, directory, nursery, *folders, tools.grip),
+                PhaseName.PUBLISH: PublishPhase(engine, directory, loop),
+            }
 
 
 def _on_unchanged_files(engine: Engine, known: Catalogue, handler: Handler) -> Handler:

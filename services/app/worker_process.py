@@ -6,16 +6,16 @@ the end of its standard input. Either way it hands its shard back before it goes
 
 import os
 import signal
-import sys
 import threading
 import time
-from types import FrameType
-from typing import NoReturn
+from pathlib import Path
 
-import structlog
-
+from services.app.logs import log_as_json
 from services.app.wiring import open_worker
-from services.core.queue.worker import Stop
+from services.core.db.session import open_engine, transaction
+from services.core.domain.errors import SpecError
+from services.core.queue.stop import Stop, stop_on_signals
+from services.core.settings import Settings
 
 IDLE_S = 0.1
 # How long handing back may take after the owner died, before the process ends regardless.
@@ -24,30 +24,29 @@ LAST_GASP_S = 5.0
 
 def main() -> None:
     """Run until told to stop."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    signal.signal(signal.SIGTERM, _stop)
+    name = f"worker-{os.getpid()}"
+    log_as_json(name)
+    stop_on_signals()
     threading.Thread(target=_follow_owner, daemon=True).start()
     try:
-        with open_worker(f"worker-{os.getpid()}") as worker:
-            while True:
-                if not worker.work_one():
-                    time.sleep(IDLE_S)
+        _work(name)
     except Stop:
         return
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal must not interrupt the handing back.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Stop
+def _work(name: str) -> None:
+    settings = Settings()
+    if settings.database_url is None:
+        raise SpecError("DRIFTLOOP_DATABASE_URL: a worker needs a database; set it")
+    engine = open_engine(settings.database_url)
+    # A worker that can't begin ends; one that has begun waits for a database that it loses.
+    with transaction(engine):
+        pass
+    nursery = Path(os.environ["DRIFTLOOP_NURSERY"])
+    with open_worker(settings, engine, name, nursery=nursery) as worker:
+        while True:
+            if not worker.work_one():
+                time.sleep(IDLE_S)
 
 
 def _follow_owner() -> None:

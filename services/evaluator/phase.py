@@ -1,6 +1,5 @@
 """The evaluate phase: the verdicts on a shard's items, written as they come."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from services.core.domain.spec import RunSpec
 from services.core.domain.verdict import Verdict
 from services.core.llm.directory import Directory, ServedPolicies
 from services.core.llm.serving import ensure_served
+from services.core.queue.loop import WorkLoop
 from services.evaluator.asking import Converse, Examination
 from services.evaluator.items import EvaluationItem
 from services.evaluator.runner import evaluate_items
@@ -33,7 +33,7 @@ class EvaluatePhase:
     """A spec's items, in their stable order."""
     converse: Callable[[RunSpec, ServedPolicies], Converse]
     """Holds held-out conversations: the simulator's loop."""
-    runner: asyncio.Runner
+    loop: WorkLoop
 
     def __call__(self, claim: Claim) -> None:
         """Judge the shard's items that have no verdict yet."""
@@ -62,7 +62,7 @@ class EvaluatePhase:
             await evaluate_items(missing, examination, run.spec.concurrency.in_flight, writer.receive)
             writer.write()
 
-        self.runner.run(work())
+        self.loop.run(work())
 
 
 class _Writer:

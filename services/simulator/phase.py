@@ -1,6 +1,5 @@
 """The simulate phase: the conversations of a shard's slots, written as they end."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from services.core.domain.phases import policy_name
 from services.core.domain.trajectory import Slot, Trajectory
 from services.core.llm.directory import Directory
 from services.core.llm.serving import ensure_served
+from services.core.queue.loop import WorkLoop
 from services.simulator.conversation import Stage
 from services.simulator.engine import simulate
 from services.simulator.population import population
@@ -30,7 +30,7 @@ class SimulatePhase:
     engine: Engine
     directory: Directory
     environment: Callable[[str], Environment]
-    runner: asyncio.Runner
+    loop: WorkLoop
 
     def __call__(self, claim: Claim) -> None:
         """Hold the conversations of the shard that are not there yet."""
@@ -56,7 +56,7 @@ class SimulatePhase:
             await ensure_served(server, policy)
             await self._hold(claim, run, slots, stage)
 
-        self.runner.run(work())
+        self.loop.run(work())
 
     async def _hold(self, claim: Claim, run: RunRecord, slots: Sequence[Slot], stage: Stage) -> None:
         done = claim.last_unit - claim.first_unit - len(slots)

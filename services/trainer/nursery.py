@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from services.trainer.job import TrainedAdapter, TrainingJob
 _FOLDER_PREFIX = "driftloop-nursery-"
 _SOCKET_NAME = "nursery.sock"
 _LAST_LINES = 12
+_CHECK_EVERY_S = 0.2
 _REPLACED_WITHIN_S = 10.0
 """A nursery that died has a successor well before this, if its owner lives."""
 
@@ -100,19 +101,23 @@ class Nursery:
 
 
 def train(
-    socket_path: Path, job: TrainingJob, log_path: Path, on_progress: Callable[[int, int], None]
+    socket_path: Path,
+    job: TrainingJob,
+    log_path: Path,
+    on_progress: Callable[[int, int], None],
+    check: Callable[[], None] = lambda: None,
 ) -> TrainedAdapter:
     """Train a job in a child of the nursery and return the finished adapter.
 
-    `on_progress(steps done, steps in all)` is called in this thread after every step; if it raises, the training is
-    killed. Raises TrainingError with the log's last lines when the child fails or is killed.
+    `on_progress(steps done, steps in all)` is called in this thread after every step, `check` a few times a second; if
+    one raises, the training is killed. Raises TrainingError with the log's last lines when the child fails or is killed.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with _connected(socket_path) as connection:
         try:
             request = {"job": job.model_dump(mode="json"), "log": str(log_path.absolute())}
             connection.sendall(json.dumps(request).encode() + b"\n")
-            answers = _answers(connection, on_progress)
+            answers = _answers(connection, on_progress, check)
         except ConnectionError:
             raise TrainingError("the nursery ended before the training; was it stopped?") from None
     trained = answers.get("trained")
@@ -136,17 +141,33 @@ def _connected(socket_path: Path) -> socket.socket:
         time.sleep(0.1)
 
 
-def _answers(connection: socket.socket, on_progress: Callable[[int, int], None]) -> dict[str, Any]:
+def _answers(
+    connection: socket.socket, on_progress: Callable[[int, int], None], check: Callable[[], None]
+) -> dict[str, Any]:
     """Read until the connection closes; return all but the progress."""
     answers: dict[str, Any] = {}
-    with connection.makefile("rb") as lines:
-        for line in lines:
-            message: dict[str, Any] = json.loads(line)
-            if "progress" in message:
-                on_progress(*message["progress"])
-            else:
-                answers |= message
+    for line in _lines(connection, check):
+        message: dict[str, Any] = json.loads(line)
+        if "progress" in message:
+            on_progress(*message["progress"])
+        else:
+            answers |= message
     return answers
+
+
+def _lines(connection: socket.socket, check: Callable[[], None]) -> Iterator[bytes]:
+    connection.settimeout(_CHECK_EVERY_S)
+    received = b""
+    while True:
+        check()
+        try:
+            more = connection.recv(65536)
+        except TimeoutError:
+            continue
+        if not more:
+            return
+        *lines, received = (received + more).split(b"\n")
+        yield from lines
 
 
 def _cause(answers: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """The trainer's phases: select, train, publish. Each reads facts, writes facts, and is safe to repeat."""
 
-import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,8 @@ from services.core.domain.selection import Candidate, select
 from services.core.domain.trajectory import Trajectory
 from services.core.llm.directory import Directory, ServedPolicies
 from services.core.llm.serving import ensure_served
+from services.core.queue.lease import Grip
+from services.core.queue.loop import WorkLoop
 from services.trainer.job import TrainedAdapter, TrainingJob, lineage
 from services.trainer.nursery import train
 
@@ -57,6 +58,7 @@ class TrainPhase:
     adapters: Path
     """Folder of the adapters."""
     logs: Path
+    grip: Grip
 
     def __call__(self, claim: Claim) -> None:
         """Train the round's adapter, or find it finished."""
@@ -77,7 +79,8 @@ class TrainPhase:
             with transaction(self.engine) as session:
                 phases.progress(session, claim, step, steps)
 
-        trained = train(self.nursery_socket, job, self.logs / f"{job.output.name}.log", tell)
+        log = self.logs / f"{job.output.name}.log"
+        trained = train(self.nursery_socket, job, log, tell, self.grip.check)
         record = _record(run, claim.round, job, trained, None if previous is None else previous.key)
         with transaction(self.engine) as session:
             policies.save_adapter(session, claim, record)
@@ -108,7 +111,7 @@ class PublishPhase:
 
     engine: Engine
     directory: Directory
-    runner: asyncio.Runner
+    loop: WorkLoop
 
     def __call__(self, claim: Claim) -> None:
         """Publish the round's adapter."""
@@ -119,7 +122,7 @@ class PublishPhase:
         if adapter is None:
             raise AdapterError(f"adapter {key} was trained but is not in the database")
         policy = PublishedPolicy(key, run.spec.policy, adapter.path)
-        self.runner.run(_prove(self.directory.policies(run.spec.policy), policy))
+        self.loop.run(_prove(self.directory.policies(run.spec.policy), policy))
         with transaction(self.engine) as session:
             policies.publish(session, claim, key, run.spec.policy, key)
 

@@ -85,7 +85,7 @@ class Installation:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self._environment(settings),
+            env=self.environment(settings),
             cwd=self.home,
             start_new_session=True,
         )
@@ -129,7 +129,8 @@ class Installation:
         ]
         return [str(path.relative_to(self.home)) for path in found]
 
-    def _environment(self, settings: dict[str, object]) -> dict[str, str]:
+    def environment(self, settings: dict[str, object]) -> dict[str, str]:
+        """Return what a command's process finds: this installation's folders, and these settings."""
         kept = {name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}
         own = {"DRIFTLOOP_DATA": self.data, "TMPDIR": self.temporary, "COLUMNS": 160} | settings
         return kept | {name: str(value) for name, value in own.items()}
@@ -195,8 +196,9 @@ def run_facts(session: Session, run_id: str) -> dict[str, Any]:
 
 
 def row_counts(session: Session) -> dict[str, int]:
-    """Return how many rows each table holds."""
+    """Return how many rows each table of facts holds; events tell of what happened on the way, too."""
     return {
         table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
         for table in Base.metadata.sorted_tables
+        if table.name != "events"
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from services.core.domain.errors import TrainingError
+from services.core.domain.errors import StaleClaim, TrainingError
 from services.trainer.nursery import Nursery, train
 
 
@@ -87,6 +87,21 @@ def test_a_caller_that_gives_up_takes_its_child_with_it(nursery, job, tmp_path):
     assert len(seen) == 1
     await_end(*seen)
     assert not long.output.exists()  # it did not end of itself
+
+
+def test_a_caller_whose_shard_is_lost_takes_its_child_with_it_between_steps_too(nursery, job, tmp_path):
+    seen = []
+
+    def check():
+        seen.extend(children(nursery_pid(nursery)))
+        if seen:
+            raise StaleClaim("lost")
+
+    long = job(epochs=100)
+    with pytest.raises(StaleClaim):
+        train(nursery.socket_path, long, tmp_path / "log", lambda *_: None, check)
+    await_end(*seen)
+    assert not long.output.exists()
 
 
 def test_several_train_at_once_and_one_failing_does_not_harm_the_others(nursery, job, tmp_path):

@@ -6,6 +6,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from services.core.db.session import transaction
+from services.core.domain.errors import DatabaseError
 from services.core.settings import PROJECT
 
 # Any number, the same in every process: whoever holds it migrates, the others wait.
@@ -33,3 +34,15 @@ def upgrade(engine: Engine) -> None:
 def newest() -> str | None:
     """Return the id of the newest migration in this source tree."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def check_schema(engine: Engine) -> None:
+    """Raise `DatabaseError` unless Postgres can be reached and has this version's schema."""
+    with transaction(engine) as session:
+        is_begun = session.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
+        version = text("SELECT version_num FROM alembic_version")
+        there = session.execute(version).scalar_one_or_none() if is_begun else None
+    if there != newest():
+        raise DatabaseError(
+            f"the schema is {there or 'not there'}, this version needs {newest()}; run `driftloop migrate`"
+        )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from services.core.db import events
 from services.core.db.events import EventKind
@@ -25,6 +25,9 @@ from services.core.domain.errors import StaleClaim
 from services.core.domain.phases import Owed, PhaseName, RunStatus, ShardStatus, shard_ranges
 
 MAX_FAILURES = 3
+MAX_SILENCES = 10
+"""Leases of one shard that may run out. A kill says little about the shard that it met, so many are forgiven; a shard
+that kills every worker (it fills the memory, say) must end its run at last."""
 _SILENT = "the worker fell silent (killed?)"
 _LEFT = (ShardStatus.OWED, ShardStatus.RUNNING, ShardStatus.FAILED)
 
@@ -116,12 +119,14 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
     )
 
 
-def due(session: Session, limit: int, run_ids: Collection[str] | None = None) -> tuple[DueShard, ...]:
-    """Return the oldest shards that may be claimed now, of some runs or of all."""
+def due(
+    session: Session, names: Collection[PhaseName], limit: int, run_ids: Collection[str] | None = None
+) -> tuple[DueShard, ...]:
+    """Return the oldest shards of some phases that may be claimed now, of some runs or of all."""
     query = (
         select(Phase.run_id, Phase.round, Phase.name, Phase.shard, Phase.attempt + 1)
         .join(Run, Run.id == Phase.run_id)
-        .where(_is_due())
+        .where(_is_due(), Phase.name.in_(names))
         .order_by(Phase.id)
         .limit(limit)
     )
@@ -175,24 +180,22 @@ def progress(session: Session, claim: Claim, units_done: int, units_total: int |
         events.append(session, claim.run_id, EventKind.SHARD_PROGRESS, **_place(claim), **done)
 
 
-def hand_back(session: Session, claim: Claim) -> None:
+def hand_back(session: Session, claim: Claim, reason: str) -> None:
     """Owe the shard again, at no fault of its own (a worker that stops)."""
     if _change(session, claim, status=ShardStatus.OWED, lease_until=None, worker=None):
-        events.append(
-            session, claim.run_id, EventKind.SHARD_OWED_AGAIN, **_place(claim), error="the worker stopped"
-        )
+        events.append(session, claim.run_id, EventKind.SHARD_OWED_AGAIN, **_place(claim), error=reason)
 
 
 def fail(session: Session, claim: Claim, error: str) -> None:
     """Count a failure: owed again, or given up (and the run with it) after the third."""
-    if not _change(session, claim, **_failure(error)):
+    if not _change(session, claim, failures=Phase.failures + 1, **_loss(error, Phase.failures, MAX_FAILURES)):
         return
     events.append(session, claim.run_id, EventKind.SHARD_OWED_AGAIN, **_place(claim), error=error)
     _fail_runs(session)
 
 
 def reap(session: Session) -> int:
-    """Owe again the shards whose lease ran out; return how many there were.
+    """Owe again the shards whose lease ran out, or give them up after the tenth time; return how many there were.
 
     A shard whose row is locked is passed over: its worker is writing this very moment, and is waited for by nobody.
     """
@@ -204,7 +207,7 @@ def reap(session: Session) -> int:
     dead = session.execute(
         update(Phase)
         .where(Phase.id.in_(silent))
-        .values(**_failure(_SILENT))
+        .values(silences=Phase.silences + 1, **_loss(_SILENT, Phase.silences, MAX_SILENCES))
         .returning(Phase.run_id, Phase.round, Phase.name, Phase.shard)
     ).all()
     for run_id, round_, name, shard in sorted(dead):
@@ -241,9 +244,10 @@ def finish(session: Session, claim: Claim) -> bool:
 
 
 def owe_failed_again(session: Session, run_id: str) -> int:
-    """Owe a run's given-up shards again, all with a clean count of failures; return how many were given up."""
+    """Owe a run's given-up shards again, all with clean counts; return how many were given up."""
     of_run = Phase.run_id == run_id
-    session.execute(update(Phase).where(of_run, Phase.status != ShardStatus.DONE).values(failures=0))
+    clean = {"failures": 0, "silences": 0}
+    session.execute(update(Phase).where(of_run, Phase.status != ShardStatus.DONE).values(**clean))
     changed = session.execute(
         update(Phase)
         .where(of_run, Phase.status == ShardStatus.FAILED)
@@ -287,11 +291,10 @@ def _change(session: Session, claim: Claim, **values: object) -> Phase | None:
     return changed.scalar_one_or_none()
 
 
-def _failure(error: str) -> dict[str, object]:
-    given_up = Phase.failures + 1 >= MAX_FAILURES
+def _loss(error: str, count: InstrumentedAttribute[int], most: int) -> dict[str, object]:
+    """Return the values of a shard that came to nothing once more: owed again, or given up at `most` times."""
     return {
-        "failures": Phase.failures + 1,
-        "status": case((given_up, ShardStatus.FAILED.value), else_=ShardStatus.OWED.value),
+        "status": case((count + 1 >= most, ShardStatus.FAILED.value), else_=ShardStatus.OWED.value),
         "lease_until": None,
         "worker": None,
         "error": error,

@@ -134,6 +134,7 @@ class Phase(Base):
         CheckConstraint("shard >= 0 AND first_unit >= 0 AND last_unit >= first_unit", name="range"),
         CheckConstraint("units_done BETWEEN 0 AND units_total", name="progress"),
         CheckConstraint("attempt >= 0 AND failures >= 0", name="counts"),
+        CheckConstraint("silences >= 0", name="silences"),
         Index("phases_due_idx", "id", postgresql_where="status = 'owed'"),
         Index("phases_lease_idx", "lease_until", postgresql_where="status = 'running'"),
     )
@@ -151,6 +152,9 @@ class Phase(Base):
     attempt: Mapped[int] = mapped_column(server_default="0")
     """The fencing token: it rises with every claim, and only its holder may write."""
     failures: Mapped[int] = mapped_column(server_default="0")
+    """Attempts that ended in an error."""
+    silences: Mapped[int] = mapped_column(server_default="0")
+    """Attempts whose worker fell silent."""
     lease_until: Mapped[datetime | None]
     worker: Mapped[str | None]
     units_done: Mapped[int] = mapped_column(server_default="0")

@@ -83,6 +83,11 @@ def worker_kind(name: PhaseName) -> WorkerKind:
             return WorkerKind.TRAINER
 
 
+def phases_of(kind: WorkerKind) -> tuple[PhaseName, ...]:
+    """Return the phases that are a kind of worker's."""
+    return tuple(name for name in PhaseName if worker_kind(name) is kind)
+
+
 def shard_ranges(units: int, shard_size: int) -> tuple[tuple[int, int], ...]:
     """Split `units` into half-open ranges of at most `shard_size`; at least one range, even if empty."""
     return tuple((i, min(i + shard_size, units)) for i in range(0, max(units, 1), shard_size))

@@ -7,12 +7,11 @@ has no bell in its queue, and rings again.
 
 A bell's id names shard and attempt, so the same shard owed again gets another one, and it is rung uniquely: however
 many ring, it hangs there once. An id outlives its place in the queue if a worker is killed as it hears the bell; a due
-shard's bell that exists but waits in no queue is therefore dead, and another is hung in its place. The job is enqueued
-by its name alone, so nobody who rings imports what a worker needs.
+shard's bell that exists but hangs in no queue is therefore dead, and another is hung in its place. The job is a name
+and nothing else: it is never run, so nobody who rings imports what a worker needs, and no pickle goes through Redis.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from typing import NamedTuple
 
 import structlog
@@ -28,15 +27,12 @@ from services.core.db import phases
 from services.core.db.phases import DueShard
 from services.core.db.session import transaction
 from services.core.domain.errors import DatabaseError, SpecError
-from services.core.domain.phases import WorkerKind, worker_kind
+from services.core.domain.phases import WorkerKind, phases_of, worker_kind
 
-ANSWER = "services.core.queue.bell.answer"
-"""The job's name."""
 AT_ONCE = 200
-"""Bells hung at a time. More would wake nobody else: a worker that finds nothing due is idle, and rings again."""
-
-ON_DUTY: ContextVar[Callable[[], object]] = ContextVar("ON_DUTY")
-"""What a bell makes the worker of this process do."""
+"""Bells hung at a time for each kind of worker: enough to wake them all."""
+SERIALIZER = "json"
+_NAME = "driftloop.bell"
 
 log = structlog.get_logger()
 
@@ -77,10 +73,12 @@ def ring_due(engine: Engine, redis: Redis, run_ids: Collection[str] | None = Non
     Raises `RedisError`, `DatabaseError`.
     """
     with transaction(engine) as session:
-        due = phases.due(session, AT_ONCE, run_ids)
+        due = [
+            shard for kind in WorkerKind for shard in phases.due(session, phases_of(kind), AT_ONCE, run_ids)
+        ]
     if not due:
         return 0
-    queues = {kind: Queue(kind, connection=redis) for kind in WorkerKind}
+    queues = {kind: Queue(kind, connection=redis, serializer=SERIALIZER) for kind in WorkerKind}
     bells = unrung(due, {kind: frozenset(queue.get_job_ids()) for kind, queue in queues.items()})
     for bell in bells:
         _hang(queues[bell.kind], bell.job_id)
@@ -102,11 +100,6 @@ def ring_after_commit(engine: Engine, redis: Redis) -> Callable[[Sequence[str]],
     return ring
 
 
-def answer() -> None:
-    """Answer a bell: the job that workers run."""
-    ON_DUTY.get()()
-
-
 def _hang(queue: Queue, job_id: str) -> None:
     try:
         _enqueue(queue, job_id, unique=True)
@@ -116,4 +109,5 @@ def _hang(queue: Queue, job_id: str) -> None:
 
 
 def _enqueue(queue: Queue, job_id: str, unique: bool) -> None:
-    queue.enqueue_call(ANSWER, job_id=job_id, unique=unique, timeout=-1, result_ttl=0, failure_ttl=0)  # pyright: ignore[reportUnknownMemberType]  # rq's generics are open
+    # The timeout is RQ's word for none: leases say how long a worker may be silent.
+    queue.enqueue_call(_NAME, job_id=job_id, unique=unique, timeout=-1)  # pyright: ignore[reportUnknownMemberType]  # rq's generics are open

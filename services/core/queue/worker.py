@@ -1,12 +1,17 @@
 """What a worker does, whatever wakes it: claim a shard, work it under a lease, close it in one transaction.
 
 A handler does a shard's work and writes its facts through the fence. Its return means that all facts are written;
-then one transaction marks the shard done and, if it was the phase's last, owes what comes next. An exception counts
-as a failure of the shard, except `StaleClaim` (someone else has it) and a stop request (it is handed back).
+then one transaction marks the shard done and, if it was the phase's last, owes what comes next. After every commit
+that makes shards due, the bell is rung.
+
+An exception counts as a failure of the shard, except those that are not its fault: `StaleClaim` (the shard was taken
+away: the work is dropped), `Stop` (it is handed back, and the worker ends), and a database that is lost (it is handed
+back as soon as the database is there again, and the worker goes on).
 """
 
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -16,22 +21,19 @@ from sqlalchemy.orm import Session
 from services.core.db import phases
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
-from services.core.domain.errors import LoopError, StaleClaim
+from services.core.domain.errors import DatabaseError, LoopError, StaleClaim
 from services.core.domain.phases import PhaseName
-from services.core.queue.lease import Lease
+from services.core.queue.lease import Grip, Lease
+from services.core.queue.stop import Stop
 
 Handler = Callable[[Claim], None]
 Close = Callable[[Session, Claim], None]
+Ring = Callable[[Sequence[str]], None]
+
+TRY_AGAIN_S = 1.0
+"""How long a worker waits for a lost database before it looks again."""
 
 log = structlog.get_logger()
-
-
-class Stop(KeyboardInterrupt):
-    """Raised into a handler's thread when the worker is asked to stop; the shard is handed back.
-
-    A KeyboardInterrupt, because event loops and database drivers let one through and clean up behind it; any other
-    BaseException they wrap, or swallow, or leave a connection stuck for.
-    """
 
 
 @dataclass(frozen=True)
@@ -44,30 +46,45 @@ class Worker:
     close_phase: Close
     """Owes what comes next, in the transaction of the phase's last shard."""
     lease_s: float
+    grip: Grip
+    """Shared with the handlers, so that long work ends when its shard is taken away."""
+    ring: Ring
+    """Wakes other workers for runs, after the commit that made shards of theirs due."""
 
     def work_one(self) -> bool:
-        """Work one due shard; False if none was due."""
-        with transaction(self.engine) as session:
-            claim = phases.claim_next(session, list(self.handlers), self.name, self.lease_s)
+        """Work one due shard; False if none was due, or if the database is away and a moment was waited for it."""
+        try:
+            with transaction(self.engine) as session:
+                claim = phases.claim_next(session, list(self.handlers), self.name, self.lease_s)
+        except DatabaseError as error:
+            log.warning("nothing can be claimed", error=str(error))
+            time.sleep(TRY_AGAIN_S)
+            return False
         if claim is None:
             return False
         fields = {"run": claim.run_id, "round": claim.round, "phase": claim.name, "shard": claim.shard}
         with structlog.contextvars.bound_contextvars(**fields, attempt=claim.attempt):
-            self._work(claim)
+            try:
+                self._work(claim)
+            finally:
+                self.ring([claim.run_id])
         return True
 
     def _work(self, claim: Claim) -> None:
         log.info("claimed")
         try:
-            with Lease(self.engine, claim, self.lease_s):
+            with Lease(self.engine, claim, self.lease_s, self.grip):
                 self.handlers[claim.name](claim)
                 self._close(claim)
             log.info("done")
-        except StaleClaim:
-            log.warning("lost the lease")
+        except StaleClaim as stale:
+            log.warning("dropped", reason=str(stale))
         except Stop:
-            self._hand_back(claim)
+            self._hand_back(claim, "the worker stopped", patience_s=0)
             raise
+        except DatabaseError as error:
+            log.warning("the database was lost", error=str(error))
+            self._hand_back(claim, "the database was lost", patience_s=self.lease_s)
         except Exception as error:
             self._fail(claim, error)
 
@@ -76,14 +93,27 @@ class Worker:
             if phases.finish(session, claim):
                 self.close_phase(session, claim)
 
-    def _hand_back(self, claim: Claim) -> None:
-        with transaction(self.engine) as session:
-            phases.hand_back(session, claim)
-        log.info("handed back")
+    def _hand_back(self, claim: Claim, reason: str, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                with transaction(self.engine) as session:
+                    phases.hand_back(session, claim, reason)
+            except DatabaseError:
+                if time.monotonic() >= deadline:
+                    log.warning("not handed back; the lease will run out")
+                    return
+                time.sleep(TRY_AGAIN_S)
+            else:
+                log.info("handed back")
+                return
 
     def _fail(self, claim: Claim, error: Exception) -> None:
         expected = isinstance(error, LoopError)
         log.error("failed", error=str(error), traceback=None if expected else traceback.format_exc())
         message = str(error) if expected else f"{type(error).__name__}: {error}"
-        with transaction(self.engine) as session:
-            phases.fail(session, claim, message[:2000])
+        try:
+            with transaction(self.engine) as session:
+                phases.fail(session, claim, message[:2000])
+        except DatabaseError as lost:
+            log.warning("the failure can't be recorded; the lease will run out", error=str(lost))

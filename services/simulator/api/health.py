@@ -3,11 +3,8 @@
 from typing import Literal
 
 from fastapi import APIRouter
-from sqlalchemy import text
 
-from services.core.db.migrate import newest
-from services.core.db.session import transaction
-from services.core.domain.errors import DatabaseError
+from services.core.db.migrate import check_schema
 from services.core.rest.models import Model
 from services.simulator.api.problems import documented
 from services.simulator.api.state import State
@@ -30,8 +27,5 @@ def healthz() -> Health:
 @router.get("/readyz", summary="Can it serve?", responses=documented(503))
 def readyz(state: State) -> Health:
     """Answer if Postgres can be reached and has this version's schema."""
-    with transaction(state.engine) as session:
-        there = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
-    if there != newest():
-        raise DatabaseError(f"the schema is {there}, this version needs {newest()}; run the migrations")
+    check_schema(state.engine)
     return Health()

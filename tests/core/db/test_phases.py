@@ -96,7 +96,7 @@ def test_an_expired_lease_is_owed_again_and_the_late_worker_changes_nothing(engi
     with transaction(engine) as session:
         assert phases.renew(session, late, 60) is False
         phases.progress(session, late, 3)
-        phases.hand_back(session, late)
+        phases.hand_back(session, late, "stopped")
         phases.fail(session, late, "late")
         with pytest.raises(StaleClaim):
             phases.fence(session, late)
@@ -127,13 +127,43 @@ def test_a_worker_that_is_writing_is_neither_reaped_nor_waited_for(engine: Engin
         assert phases.reap(session) == 1
 
 
+def fall_silent(engine: Engine) -> None:
+    assert claim(engine, lease_s=-1) is not None
+    with transaction(engine) as session:
+        assert phases.reap(session) == 1
+
+
+def test_a_shard_whose_workers_keep_falling_silent_ends_its_run_at_last(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    for _ in range(phases.MAX_SILENCES):
+        assert statuses(engine, run_id) == [ShardStatus.OWED]
+        fall_silent(engine)
+    with transaction(engine) as session:
+        run = runs.get_run(session, run_id)
+    assert (run.status, run.error) == (
+        RunStatus.FAILED,
+        "evaluate of round 0: the worker fell silent (killed?)",
+    )
+
+
+def test_a_kill_is_not_counted_as_a_failure(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    for _ in range(phases.MAX_FAILURES - 1):
+        fall_silent(engine)
+        held = claim(engine)
+        assert held is not None
+        with transaction(engine) as session:
+            phases.fail(session, held, "out of memory")
+    fall_silent(engine)
+    assert statuses(engine, run_id) == [ShardStatus.OWED]
+
+
 def test_a_resumed_run_that_was_killed_often_starts_with_a_clean_count(engine: Engine) -> None:
     run_id = a_run(engine, evaluation_items=1)
-    for _ in range(4):
-        assert claim(engine, lease_s=-1) is not None
+    for _ in range(phases.MAX_SILENCES + 1):
+        fall_silent(engine)
         with transaction(engine) as session:
             rounds.resume(session, runs.get_run(session, run_id))
-            assert phases.reap(session) == 1
     assert statuses(engine, run_id) == [ShardStatus.OWED]
 
 
@@ -160,7 +190,7 @@ def test_handing_back_is_no_failure(engine: Engine) -> None:
         held = claim(engine)
         assert held is not None
         with transaction(engine) as session:
-            phases.hand_back(session, held)
+            phases.hand_back(session, held, "stopped")
     assert claim(engine) is not None
 
 

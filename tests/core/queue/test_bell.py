@@ -72,7 +72,7 @@ def test_what_is_claimed_is_not_rung_and_what_comes_back_is(engine: Engine, redi
     assert claim is not None
     assert ring_due(engine, redis) == 0
     with transaction(engine) as session:
-        phases.hand_back(session, claim)
+        phases.hand_back(session, claim, "stopped")
     ring_due(engine, redis)
     assert hanging(redis) == bells_of(run_id, 0, attempt=2)
 

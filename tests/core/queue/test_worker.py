@@ -2,22 +2,30 @@
 
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from services.core.db import phases, runs
 from services.core.db.phases import Claim
-from services.core.db.session import transaction
+from services.core.db.session import open_engine, transaction
+from services.core.db.tables import Phase
 from services.core.domain.errors import TrainingError
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.queue import rounds
-from services.core.queue.worker import Handler, Stop, Worker
+from services.core.queue.lease import Grip
+from services.core.queue.stop import Stop
+from services.core.queue.worker import Handler, Ring, Worker
 from tests.core.db.builders import a_run
 
 
-def a_worker(engine: Engine, handler: Handler, lease_s: float = 30) -> Worker:
-    return Worker(engine, "w", dict.fromkeys(PhaseName, handler), rounds.close_phase, lease_s)
+def a_worker(
+    engine: Engine, handler: Handler, lease_s: float = 30, ring: Ring = lambda _: None, name: str = "w"
+) -> Worker:
+    handlers = dict.fromkeys(PhaseName, handler)
+    return Worker(engine, name, handlers, rounds.close_phase, lease_s, Grip(), ring)
 
 
 def nothing(_: Claim) -> None:
@@ -86,12 +94,82 @@ def test_a_stop_hands_the_shard_back(engine: Engine) -> None:
     assert (shard.status, shard.failures) == (ShardStatus.OWED, 0)
 
 
+def the_shard(engine: Engine, run_id: str) -> Phase:
+    with transaction(engine) as session:
+        return phases.of_runs(session, [run_id])[0]
+
+
+def lose_the_database(_: Claim, engine: Engine) -> None:
+    with transaction(engine) as session:
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+def test_a_lost_database_is_no_fault_of_the_shard(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    worker = a_worker(engine, lambda claim: lose_the_database(claim, engine))
+    for _ in range(phases.MAX_FAILURES + 1):
+        assert worker.work_one()
+    shard = the_shard(engine, run_id)
+    assert (shard.status, shard.failures, shard.silences) == (ShardStatus.OWED, 0, 0)
+
+
+def test_a_worker_outlives_a_database_that_is_away(tmp_path: Path) -> None:
+    nowhere = open_engine(f"postgresql://nobody@/none?host={tmp_path}")
+    assert a_worker(nowhere, nothing).work_one() is False
+
+
+def test_a_cancelled_run_is_dropped_in_mid_work_and_its_shard_is_owed(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    grip = Grip()
+
+    def long(_: Claim) -> None:
+        with transaction(engine) as session:
+            rounds.cancel(session, runs.get_run(session, run_id))
+        while True:
+            grip.check()
+            time.sleep(0.01)
+
+    handlers: dict[PhaseName, Handler] = {PhaseName.EVALUATE: long}
+    worker = Worker(engine, "w", handlers, rounds.close_phase, 0.6, grip, lambda _: None)
+    assert worker.work_one()
+    shard = the_shard(engine, run_id)
+    assert (shard.status, shard.failures, shard.error) == (ShardStatus.OWED, 0, None)
+    assert worker.work_one() is False
+    with transaction(engine) as session:
+        rounds.resume(session, runs.get_run(session, run_id))
+    handlers[PhaseName.EVALUATE] = nothing
+    assert worker.work_one()
+    assert the_shard(engine, run_id).status == ShardStatus.DONE
+
+
+def test_the_bell_is_rung_after_all_that_makes_shards_due(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    rung: list[tuple[Sequence[str], int]] = []
+
+    def ring(run_ids: Sequence[str]) -> None:
+        with transaction(engine) as session:
+            rung.append((run_ids, len(phases.due(session, list(PhaseName), 99, run_ids))))
+
+    def fail(_: Claim) -> None:
+        raise TrainingError("no")
+
+    def stop(_: Claim) -> None:
+        raise Stop
+
+    assert a_worker(engine, fail, ring=ring).work_one()
+    with pytest.raises(Stop):
+        a_worker(engine, stop, ring=ring).work_one()
+    assert a_worker(engine, nothing, ring=ring).work_one()
+    # The same shard twice; then round 1's conversations, in shards of 4.
+    assert rung == [([run_id], 1), ([run_id], 1), ([run_id], 3)]
+
+
 def test_a_worker_whose_lease_is_taken_changes_nothing(engine: Engine) -> None:
     run_id = a_run(engine, evaluation_items=1)
 
     def overtaken(claim: Claim) -> None:
         with transaction(engine) as session:
-            phases.hand_back(session, claim)
+            phases.hand_back(session, claim, "stopped")
             assert phases.claim_next(session, list(PhaseName), "other", 30) is not None
 
     assert a_worker(engine, overtaken).work_one()

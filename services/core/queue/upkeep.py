@@ -1,0 +1,66 @@
+"""What a queue worker does beside its work, once a second: owe again what fell silent, ring for what nobody rang for.
+
+Every worker does it, for all kinds, so the work goes on as long as one worker of any kind lives to see to it and one
+of the right kind lives to do it. It has its own thread and never ends by itself; a database or a Redis that is away is
+said once, and tried again each second.
+"""
+
+import threading
+from types import TracebackType
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+
+from services.core.db import phases
+from services.core.db.session import transaction
+from services.core.domain.errors import DatabaseError
+from services.core.queue.bell import ring_due
+
+EVERY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Upkeep:
+    """Reaps and rings while the block runs."""
+
+    def __init__(self, engine: Engine, redis: Redis):
+        self._engine = engine
+        self._redis = redis
+        self._complaint: str | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, name="upkeep", daemon=True)
+
+    def __enter__(self) -> "Upkeep":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _go_on(self) -> None:
+        while not self._over.wait(EVERY_S):
+            try:
+                self.see_to_it()
+                self._complaint = None
+            except (DatabaseError, RedisError) as error:
+                self._complain(error)
+            except Exception:
+                log.exception("upkeep failed")
+
+    def see_to_it(self) -> None:
+        """Reap and ring once. Raises `DatabaseError`, `RedisError`."""
+        with transaction(self._engine) as session:
+            reaped = phases.reap(session)
+        if reaped:
+            log.warning("owed again: their workers fell silent", shards=reaped)
+        ring_due(self._engine, self._redis)
+
+    def _complain(self, error: Exception) -> None:
+        complaint = type(error).__name__
+        if complaint != self._complaint:
+            log.warning("upkeep must wait", error=str(error))
+        self._complaint = complaint
