@@ -69,6 +69,7 @@ class LocalDirectory:
             registered(BASES, base, "DRIFTLOOP_POLICY_URLS")
         self._urls = policy_urls
         self._policies: dict[str, ServedPolicies] = {}
+        self._wires: list[WirePolicies] = []
 
     def policies(self, base: str) -> ServedPolicies:
         """Return the server of a base's policies: the one behind its URL, else one in this process."""
@@ -76,10 +77,16 @@ class LocalDirectory:
             self._policies[base] = self._open(base)
         return self._policies[base]
 
+    async def close(self) -> None:
+        """Close the connections to servers on the wire."""
+        for wire in self._wires:
+            await wire.close()
+
     def _open(self, base: str) -> ServedPolicies:
         folder = self.base_folder(base)
         if base in self._urls:
-            return WirePolicies(str(self._urls[base]))
+            self._wires.append(WirePolicies(str(self._urls[base])))
+            return self._wires[-1]
         from services.pocket.policy.server import PocketServer
 
         return PocketServer(folder)
@@ -202,9 +209,9 @@ def open_worker(
     """Open a worker of some kinds' phases; a trainer's needs the socket of a nursery."""
     grip = Grip()
     with WorkLoop(grip) as loop:
-        tools = _Tools(
-            settings, engine, Catalogue(settings), LocalDirectory(settings.policy_urls), grip, loop
-        )
+        directory = LocalDirectory(settings.policy_urls)
+        loop.at_end(directory.close)
+        tools = _Tools(settings, engine, Catalogue(settings), directory, grip, loop)
         handlers = {
             phase: _on_unchanged_files(engine, tools.known, handler)
             for kind in kinds

@@ -16,15 +16,19 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import aiohttp
+import structlog
 
 from services.core.domain.chat import clean
 from services.core.domain.errors import ProviderError
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
+TELL_EVERY_S = 10.0
 # Servers close idle connections after about five seconds (uvicorn's default); what is older is not worth a try.
 _IDLE_S = 4.0
 _QUOTED = 300
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,8 @@ class Patience:
     connect_s: float = 10.0
     answer_s: float = 900.0
     """Nothing comes before a long generation, perhaps behind many others, has ended."""
-    outage_s: float = 60.0
-    """A server that is restarted is back by then."""
+    outage_s: float = 180.0
+    """A server that is restarted with a large model is back by then."""
 
 
 class Answer(NamedTuple):
@@ -68,6 +72,7 @@ class Wire:
     def __init__(self, url: str, patience: Patience):
         self.url = url.rstrip("/").removesuffix("/v1")
         self._patience = patience
+        self._told_at = -TELL_EVERY_S
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -95,8 +100,15 @@ class Wire:
             wait_s = max(pause_s * random.uniform(0.5, 1), outcome.retry_after_s)
             if time.monotonic() + wait_s > give_up_at:
                 raise outcome.error
+            self._tell(outcome.error)
             await asyncio.sleep(wait_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def _tell(self, error: ProviderError) -> None:
+        # Whatever is in flight fails together; one line says it.
+        if time.monotonic() - self._told_at > TELL_EVERY_S:
+            self._told_at = time.monotonic()
+            log.warning("a model server does not answer; asking again", error=str(error))
 
     async def _try(self, method: str, path: str, body: dict[str, Any] | None) -> Answer | _Passing:
         url = self.url + path

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextvars
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -19,6 +19,11 @@ class WorkLoop:
     def __init__(self, grip: Grip):
         self._grip = grip
         self._runner = asyncio.Runner()
+        self._last_of_all: list[Callable[[], Coroutine[Any, Any, None]]] = []
+
+    def at_end(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Let this run before the loop is closed: connections can't be closed without their loop."""
+        self._last_of_all.append(close)
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Return what the coroutine returns. Raises `StaleClaim` if the shard is lost; all that was begun is cancelled."""
@@ -40,4 +45,6 @@ class WorkLoop:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        for close in self._last_of_all:
+            self._runner.run(close())
         self._runner.close()

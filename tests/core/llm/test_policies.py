@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.core.domain.chat import ChatReply, ChatRequest, Message, Sampling
 from services.core.domain.errors import AdapterError, ProviderError
@@ -123,6 +124,16 @@ def test_an_outage_that_does_not_pass_is_a_failure():
     assert error.cause == "server_error"
     assert str(error).endswith("/v1/chat/completions: 500: there is no more")
     assert len(server.asked) > 3
+
+
+def test_an_outage_is_one_line_of_the_log():
+    async def many(client: WirePolicies) -> list[object]:
+        return await asyncio.gather(*(chat(client) for _ in range(8)), return_exceptions=True)
+
+    with capture_logs() as logged:
+        errors, _ = meet(do=many)
+    assert {error.cause for error in errors} == {"server_error"}
+    assert [line["event"] for line in logged] == ["a model server does not answer; asking again"]
 
 
 def test_a_server_that_is_not_there_is_unreachable():

@@ -74,3 +74,19 @@ def test_the_work_sees_the_log_fields_of_its_own_shard(loop: WorkLoop):
     for shard in (1, 2):
         with structlog.contextvars.bound_contextvars(shard=shard):
             assert loop.run(fields()) == {"shard": shard}
+
+
+def test_what_is_closed_at_the_end_still_has_its_loop():
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def note() -> None:
+        loops.append(asyncio.get_running_loop())
+
+    grip = Grip()
+    with WorkLoop(grip) as loop:
+        loop.at_end(note)
+        loop.run(note())
+        grip.lose()
+    assert len(loops) == 2
+    assert loops[0] is loops[1]
+    assert loops[0].is_closed()
