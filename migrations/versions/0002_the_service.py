@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.add_column("runs", sa.Column("last_seq", sa.BigInteger(), server_default="0", nullable=False))
     _run_statuses("'running', 'succeeded', 'failed', 'cancelled'")
+    op.add_column("phases", sa.Column("owed_at", TIME, server_default=NOW, nullable=False))
     op.create_check_constraint(op.f("runs_last_seq_check"), "runs", "last_seq >= 0")
     op.create_index("runs_created_at_id_idx", "runs", ["created_at", "id"])
     op.add_column("phases", sa.Column("silences", sa.Integer(), server_default="0", nullable=False))
@@ -83,6 +84,7 @@ def downgrade() -> None:
     op.execute("UPDATE runs SET status = 'failed', error = 'cancelled' WHERE status = 'cancelled'")
     _run_statuses("'running', 'succeeded', 'failed'")
     op.drop_column("runs", "last_seq")
+    op.drop_column("phases", "owed_at")
 
 
 def _run_statuses(statuses: str) -> None:

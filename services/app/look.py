@@ -13,6 +13,7 @@ from rich.text import Text
 from services.app import terminal
 from services.app.service import Service, open_service
 from services.core.db import runs as runs_table
+from services.core.db import sweeps
 from services.core.db import trajectories as trajectories_table
 from services.core.db.session import transaction
 from services.core.db.trajectory_lists import Filter, Sort, summaries
@@ -91,7 +92,7 @@ def _named(service: Service, names: Sequence[str]) -> dict[str, Mapping[str, Any
     found: dict[str, Mapping[str, Any]] = {}
     with transaction(service.engine) as session:
         for name in names:
-            sweep = runs_table.find_sweep(session, name)
+            sweep = sweeps.find_sweep(session, name)
             if sweep:
                 found |= dict(zip(sweep.run_ids, sweep.labels, strict=True))
             else:

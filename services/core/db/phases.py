@@ -12,7 +12,7 @@ The clock is the database's (`now()`), so workers on several machines need not a
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -30,6 +30,12 @@ MAX_SILENCES = 10
 that kills every worker (it fills the memory, say) must end its run at last."""
 _SILENT = "the worker fell silent (killed?)"
 _LEFT = (ShardStatus.OWED, ShardStatus.RUNNING, ShardStatus.FAILED)
+_OWED_AGAIN: dict[str, Any] = {
+    "status": ShardStatus.OWED,
+    "lease_until": None,
+    "worker": None,
+    "owed_at": func.now(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +188,7 @@ def progress(session: Session, claim: Claim, units_done: int, units_total: int |
 
 def hand_back(session: Session, claim: Claim, reason: str) -> None:
     """Owe the shard again, at no fault of its own (a worker that stops)."""
-    if _change(session, claim, status=ShardStatus.OWED, lease_until=None, worker=None):
+    if _change(session, claim, **_OWED_AGAIN):
         events.append(session, claim.run_id, EventKind.SHARD_OWED_AGAIN, **_place(claim), error=reason)
 
 
@@ -246,7 +252,7 @@ def finish(session: Session, claim: Claim) -> bool:
 def owe_failed_again(session: Session, run_id: str) -> int:
     """Owe a run's given-up shards again, all with clean counts; return how many were given up."""
     of_run = Phase.run_id == run_id
-    clean = {"failures": 0, "silences": 0}
+    clean = {"failures": 0, "silences": 0, "owed_at": func.now()}
     session.execute(update(Phase).where(of_run, Phase.status != ShardStatus.DONE).values(**clean))
     changed = session.execute(
         update(Phase)
@@ -260,9 +266,7 @@ def owe_failed_again(session: Session, run_id: str) -> int:
 def stop_all(session: Session, run_id: str) -> None:
     """Take a run's shards out of the hands of their workers, whose claims are stale from now on."""
     running = (Phase.run_id == run_id) & (Phase.status == ShardStatus.RUNNING)
-    session.execute(
-        update(Phase).where(running).values(status=ShardStatus.OWED, lease_until=None, worker=None)
-    )
+    session.execute(update(Phase).where(running).values(**_OWED_AGAIN))
 
 
 def lock_all(session: Session, run_id: str) -> None:
@@ -291,12 +295,10 @@ def _change(session: Session, claim: Claim, **values: object) -> Phase | None:
     return changed.scalar_one_or_none()
 
 
-def _loss(error: str, count: InstrumentedAttribute[int], most: int) -> dict[str, object]:
+def _loss(error: str, count: InstrumentedAttribute[int], most: int) -> dict[str, Any]:
     """Return the values of a shard that came to nothing once more: owed again, or given up at `most` times."""
-    return {
+    return _OWED_AGAIN | {
         "status": case((count + 1 >= most, ShardStatus.FAILED.value), else_=ShardStatus.OWED.value),
-        "lease_until": None,
-        "worker": None,
         "error": error,
     }
 

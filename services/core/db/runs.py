@@ -1,9 +1,8 @@
-"""Runs and sweeps in the database."""
+"""Runs in the database."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
 
 from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -43,25 +42,6 @@ class NewRun:
     fingerprints: Fingerprints
     spec_hash: str
     evaluation_items: int
-
-
-@dataclass(frozen=True, slots=True)
-class SweepRecord:
-    """A sweep's arms: run ids with the labels that set them apart."""
-
-    id: str
-    name: str
-    run_ids: tuple[str, ...]
-    labels: tuple[dict[str, Any], ...]
-
-
-class ArmPlace(NamedTuple):
-    """Where a run stands in a sweep."""
-
-    sweep_id: str
-    sweep_name: str
-    arm: int
-    labels: dict[str, Any]
 
 
 def run_id_of(spec_hash: str, repetition: int) -> str:
@@ -111,14 +91,38 @@ def get_run(session: Session, run_id: str) -> RunRecord:
     raise NotFound(_NO_RUN.format(run_id))
 
 
+def get_runs(session: Session, run_ids: Collection[str]) -> Mapping[str, RunRecord]:
+    """Return runs by their full ids; those that are gone are left out."""
+    query = select(Run).where(Run.id.in_(run_ids))
+    return {row.id: _record(row) for row in session.execute(query).scalars()}
+
+
 def list_runs(
-    session: Session, limit: int | None = None, before: tuple[datetime, str] | None = None
+    session: Session,
+    limit: int | None = None,
+    before: tuple[datetime, str] | None = None,
+    *,
+    statuses: Collection[RunStatus] = (),
+    names: Collection[str] = (),
 ) -> tuple[RunRecord, ...]:
-    """Return runs, newest first: at most `limit`, and only those that follow the key (created_at, id) `before`."""
+    """Return runs, newest first: at most `limit`, and only those that follow the key (created_at, id) `before`.
+
+    Statuses and names are those wanted; none means any.
+    """
     query = select(Run).order_by(Run.created_at.desc(), Run.id.desc()).limit(limit)
     if before is not None:
         query = query.where(tuple_(Run.created_at, Run.id) < tuple_(*before))
+    if statuses:
+        query = query.where(Run.status.in_(statuses))
+    if names:
+        query = query.where(Run.name.in_(names))
     return tuple(_record(row) for row in session.execute(query).scalars())
+
+
+def count_by_status(session: Session) -> Mapping[RunStatus, int]:
+    """Return how many runs stand where."""
+    counted = dict(session.execute(select(Run.status, func.count()).group_by(Run.status)).tuples().all())
+    return {status: counted.get(status, 0) for status in RunStatus}
 
 
 def set_status(session: Session, run_id: str, status: RunStatus) -> None:
@@ -142,39 +146,6 @@ def delete_run(session: Session, run_id: str) -> None:
     """Delete a run and all that belongs to it alone, also the sweeps that it was the last run of."""
     session.execute(delete(Run).where(Run.id == run_id))
     session.execute(delete(Sweep).where(~exists().where(SweepArm.sweep_id == Sweep.id)))
-
-
-def insert_sweep(session: Session, sweep: SweepRecord) -> None:
-    """Write a sweep and its arms; an existing sweep is left as it is."""
-    session.execute(insert(Sweep).values(id=sweep.id, name=sweep.name).on_conflict_do_nothing())
-    arms = [
-        {"sweep_id": sweep.id, "arm": arm, "run_id": run_id, "labels": labels}
-        for arm, (run_id, labels) in enumerate(zip(sweep.run_ids, sweep.labels, strict=True))
-    ]
-    session.execute(insert(SweepArm).values(arms).on_conflict_do_nothing())
-
-
-def sweeps_of(session: Session, run_ids: Collection[str]) -> Mapping[str, ArmPlace]:
-    """Return where runs stand in a sweep, each in the newest that it is an arm of; runs that stand alone are left out."""
-    query = (
-        select(SweepArm.run_id, SweepArm.sweep_id, Sweep.name, SweepArm.arm, SweepArm.labels)
-        .join(Sweep, Sweep.id == SweepArm.sweep_id)
-        .where(SweepArm.run_id.in_(run_ids))
-        .order_by(Sweep.created_at, Sweep.id)
-    )
-    return {row[0]: ArmPlace(row[1], row[2], row[3], row[4]) for row in session.execute(query)}
-
-
-def find_sweep(session: Session, sweep_id: str) -> SweepRecord | None:
-    """Return a sweep, or None."""
-    sweep = session.get(Sweep, sweep_id)
-    if sweep is None:
-        return None
-    query = select(SweepArm).where(SweepArm.sweep_id == sweep_id).order_by(SweepArm.arm)
-    arms: Sequence[SweepArm] = session.execute(query).scalars().all()
-    return SweepRecord(
-        sweep.id, sweep.name, tuple(arm.run_id for arm in arms), tuple(arm.labels for arm in arms)
-    )
 
 
 def _record(row: Run) -> RunRecord:

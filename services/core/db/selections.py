@@ -1,8 +1,8 @@
 """Selections in the database: written once a round, before any training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -38,6 +38,19 @@ def of_round(session: Session, run_id: str, round_: int) -> tuple[Selected, ...]
     )
     rows = session.execute(query).scalars()
     return tuple(selected_of(row) for row in rows)
+
+
+def counts(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:
+    """Return per round how many conversations were chosen, by label."""
+    query = (
+        select(SelectionRow.round, SelectionRow.label, func.count())
+        .where(SelectionRow.run_id == run_id)
+        .group_by(SelectionRow.round, SelectionRow.label)
+    )
+    found: dict[int, dict[str, int]] = {}
+    for round_, label, count in session.execute(query):
+        found.setdefault(round_, {})[label] = count
+    return found
 
 
 def selected_of(row: SelectionRow) -> Selected:

@@ -161,6 +161,8 @@ class Phase(Base):
     units_total: Mapped[int]
     """Conversations, items or optimiser steps."""
     error: Mapped[str | None]
+    owed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """Since when it has been waiting, or was before it was claimed."""
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 

@@ -17,6 +17,7 @@ from services.core.db.tables import Token
 from services.core.domain.errors import NotFound, StateConflict
 
 _PREFIX = "dl_"
+_NO_TOKEN = "there is no token {!r}; `driftloop tokens list` shows those that exist"
 
 
 class Scope(StrEnum):
@@ -62,6 +63,14 @@ def find(session: Session, secret: str) -> TokenRecord | None:
     return None if row is None else _record(row)
 
 
+def get(session: Session, name: str) -> TokenRecord:
+    """Return a token by its name. Raises `NotFound`."""
+    row = session.get(Token, name)
+    if row is None:
+        raise NotFound(_NO_TOKEN.format(name))
+    return _record(row)
+
+
 def list_tokens(session: Session) -> tuple[TokenRecord, ...]:
     """Return all tokens, oldest first."""
     return tuple(_record(row) for row in session.execute(select(Token).order_by(Token.created_at)).scalars())
@@ -71,7 +80,7 @@ def revoke(session: Session, name: str) -> None:
     """Remove a token. Raises `NotFound`."""
     gone = session.execute(delete(Token).where(Token.name == name).returning(Token.name))
     if gone.scalar_one_or_none() is None:
-        raise NotFound(f"there is no token {name!r}; `driftloop tokens list` shows those that exist")
+        raise NotFound(_NO_TOKEN.format(name))
 
 
 def _record(row: Token) -> TokenRecord:

@@ -20,7 +20,7 @@ Amount = Annotated[int, Field(strict=True, ge=1)] | Annotated[float, Field(stric
 class Section(BaseModel):
     """A frozen part of a spec that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class PopulationSpec(Section):

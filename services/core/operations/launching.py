@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.db import policies, runs
-from services.core.db.runs import NewRun, SweepRecord
+from services.core.db import policies, runs, sweeps
+from services.core.db.runs import NewRun
 from services.core.db.session import after_commit
 from services.core.domain.errors import StateConflict
 from services.core.domain.phases import RunStatus
@@ -53,7 +53,7 @@ def launch(session: Session, name: str, arms: Sequence[NewArm], again: bool = Fa
         return LaunchedSweep(None, launched)
     run_ids = tuple(arm.run_id for arm in launched)
     sweep_id = "sweep-" + hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:8]
-    runs.insert_sweep(session, SweepRecord(sweep_id, name, run_ids, tuple(arm.labels for arm in arms)))
+    sweeps.insert_sweep(session, sweep_id, name, [*zip(run_ids, (arm.labels for arm in arms), strict=True)])
     return LaunchedSweep(sweep_id, launched)
 
 

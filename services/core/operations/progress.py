@@ -1,13 +1,19 @@
-"""How far a run is, as a person wants to know it: which phase of which round, and a fraction of the whole."""
+"""How far a run is, as a person wants to know it: which phase of which round, a fraction of the whole, how long yet.
 
-from collections.abc import Sequence
+What is left is told in seconds from observed rates, and None where nothing has been observed: a phase goes on as fast as its
+shards did in the last minutes, or takes as long as the same phase took in the round before; a run takes the sum of what
+is left of its phases.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from services.core.db import phases, runs
-from services.core.db.tables import Phase
-from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
+from services.core.db import runs, shards
+from services.core.db.shards import PhaseTotals, Step
+from services.core.domain.phases import PhaseName, RunStatus
 
 # Rough shares of a round's time; they only make the bar move evenly.
 _WEIGHTS = {
@@ -17,6 +23,8 @@ _WEIGHTS = {
     PhaseName.PUBLISH: 0.03,
     PhaseName.EVALUATE: 0.30,
 }
+RECENT_S = 600.0
+"""A speed observed longer ago is none: the run was interrupted since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +33,31 @@ class PhaseProgress:
 
     round: int
     name: PhaseName
+    shards: int
+    shards_owed: int
+    shards_running: int
+    shards_failed: int
     units_done: int
     units_total: int
-    is_done: bool
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all shards are done."""
+        return self.finished_at is not None
 
     @property
     def fraction(self) -> float:
         """The share done, 0 to 1."""
         return 1.0 if self.is_done else self.units_done / max(self.units_total, 1)
+
+    @property
+    def took_s(self) -> float | None:
+        """How long it took from its first claim to its end; None before its end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,34 +85,92 @@ class RunProgress:
         return done / (self.rounds + _WEIGHTS[PhaseName.EVALUATE])
 
 
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left to do, in seconds; None where nothing tells."""
+
+    phase_s: float | None
+    run_s: float | None
+
+
 def progress_of(session: Session, run_ids: Sequence[str]) -> tuple[RunProgress, ...]:
     """Return the progress of some runs, in the order given."""
-    by_run: dict[str, list[Phase]] = {run_id: [] for run_id in run_ids}
-    for shard in phases.of_runs(session, run_ids):
-        by_run[shard.run_id].append(shard)
-    return tuple(_run_progress(session, run_id, shards) for run_id, shards in by_run.items())
+    by_run: dict[str, list[PhaseTotals]] = {run_id: [] for run_id in run_ids}
+    for phase in shards.totals(session, run_ids):
+        by_run[phase.run_id].append(phase)
+    return tuple(_run_progress(session, run_id, phases) for run_id, phases in by_run.items())
 
 
-def _run_progress(session: Session, run_id: str, shards: Sequence[Phase]) -> RunProgress:
+def remaining(session: Session, progress: RunProgress) -> Remaining:
+    """Return how long the current phase and the run will take, if they go on as they did."""
+    current = progress.current
+    if progress.status is not RunStatus.RUNNING or current is None:
+        return Remaining(None, None)
+    took = observed(progress.phases)
+    steps = shards.recent_steps(session, progress.run_id, current.round, current.name)
+    speed = units_per_s(steps)
+    phase_s = _left(current, speed, took.get(current.name))
+    return Remaining(phase_s, _sum_of_rest(progress, current, phase_s, took))
+
+
+def units_per_s(steps: Sequence[Step]) -> float | None:
+    """Return how fast a phase's shards came on together lately; None if they did not.
+
+    A shard claimed lately has done all its units since; of another, only what was seen to be added counts.
+    """
+    recent = [step for step in steps if step.age_s <= RECENT_S]
+    first = {step.shard: step for step in reversed(recent)}
+    last = {step.shard: step for step in recent}
+    news = {shard for shard, step in first.items() if step.began_s <= RECENT_S}
+    done = sum(last[shard].units_done - (0 if shard in news else first[shard].units_done) for shard in first)
+    since_s = max(
+        (step.began_s if step.shard in news else step.age_s for step in first.values()), default=0.0
+    )
+    return done / since_s if done > 0 and since_s > 0 else None
+
+
+def observed(phases: Sequence[PhaseProgress]) -> Mapping[PhaseName, float]:
+    """Return how long each kind of phase took when it was last seen.
+
+    Round 0's evaluation may have been shared with another run and taken no time, so it tells nothing.
+    """
+    return {phase.name: phase.took_s for phase in phases if phase.round > 0 and phase.took_s is not None}
+
+
+def _left(phase: PhaseProgress, speed: float | None, took_s: float | None) -> float | None:
+    if speed is not None:
+        return (phase.units_total - phase.units_done) / speed
+    return None if took_s is None else took_s * (1 - phase.fraction)
+
+
+def _sum_of_rest(
+    progress: RunProgress, current: PhaseProgress, phase_s: float | None, took: Mapping[PhaseName, float]
+) -> float | None:
+    order = list(PhaseName)
+    rest = order[order.index(current.name) + 1 :] if current.round else []
+    rest += order * (progress.rounds - current.round)
+    if phase_s is None or any(name not in took for name in rest):
+        return None
+    return phase_s + sum(took[name] for name in rest)
+
+
+def _run_progress(session: Session, run_id: str, phases: Sequence[PhaseTotals]) -> RunProgress:
     run = runs.get_run(session, run_id)
-    grouped: dict[tuple[int, PhaseName], list[Phase]] = {}
-    for shard in sorted(shards, key=lambda shard: shard.id):
-        grouped.setdefault((shard.round, PhaseName(shard.name)), []).append(shard)
     return RunProgress(
-        run.id,
-        run.name,
-        run.status,
-        run.error,
-        run.spec.rounds,
-        tuple(_phase_progress(round_, name, group) for (round_, name), group in grouped.items()),
+        run.id, run.name, run.status, run.error, run.spec.rounds, tuple(map(_phase_progress, phases))
     )
 
 
-def _phase_progress(round_: int, name: PhaseName, shards: Sequence[Phase]) -> PhaseProgress:
+def _phase_progress(phase: PhaseTotals) -> PhaseProgress:
     return PhaseProgress(
-        round_,
-        name,
-        sum(shard.units_done for shard in shards),
-        sum(shard.units_total for shard in shards),
-        all(shard.status == ShardStatus.DONE for shard in shards),
+        phase.round,
+        phase.name,
+        phase.shards,
+        phase.owed,
+        phase.running,
+        phase.failed,
+        phase.units_done,
+        phase.units_total,
+        phase.started_at,
+        phase.finished_at,
     )

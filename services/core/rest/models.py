@@ -4,12 +4,14 @@ List items are summaries; a whole thing is had by its id. Lists are `Page`s with
 n and interval.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.core.domain.phases import RunStatus
+from services.core.db.events import EventKind
+from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.domain.spec import RunSpec
 
 Item = TypeVar("Item")
@@ -24,9 +26,13 @@ class Model(BaseModel):
 class Page(Model, Generic[Item]):
     """A part of a list."""
 
+    # Docstrings of a generic's fields would be looked for in the source of whoever names its items.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
     items: tuple[Item, ...]
-    next_cursor: str | None = Field(default=None, examples=[None])
-    """Give it as `cursor` to get what follows; null at the end."""
+    next_cursor: str | None = Field(
+        default=None, examples=[None], description="Give it as `cursor` to get what follows; null at the end."
+    )
 
 
 class Problem(Model):
@@ -66,11 +72,93 @@ class RunSummary(Model):
     finished_at: datetime | None = None
 
 
+class PhaseView(Model):
+    """One phase of one round, over its shards."""
+
+    round: int = Field(ge=0)
+    name: PhaseName
+    status: ShardStatus
+    """`failed` if a shard was given up, `running` if one is being worked."""
+    shards: int = Field(examples=[4])
+    shards_done: int = Field(examples=[1])
+    shards_running: int = Field(examples=[2])
+    shards_failed: int = Field(examples=[0])
+    units_done: int = Field(examples=[150])
+    """Conversations, benchmark items or optimiser steps."""
+    units_total: int = Field(examples=[400])
+    fraction: float = Field(ge=0, le=1, examples=[0.375])
+    eta_s: float | None = Field(examples=[31.5])
+    """Seconds until it is done, from observed rates; null while nothing tells."""
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
 class RunView(RunSummary):
     """A whole run: its complete spec and how far it is."""
 
     spec: RunSpec
     spec_hash: str
-    repetition: int
-    fraction: float = Field(ge=0, le=1)
+    """The run's identity: of its spec and of the contents of what it names."""
+    repetition: int = Field(ge=1)
+    fraction: float = Field(ge=0, le=1, examples=[0.42])
     """The share of the whole run that is done."""
+    eta_s: float | None = Field(default=None, examples=[95.0])
+    """Seconds until the run is done; null until every phase has been seen once."""
+    current: PhaseView | None = None
+    """The phase that is owed or worked; null when the run is finished."""
+
+
+class ShardView(Model):
+    """A part of a phase that one worker works."""
+
+    id: int
+    round: int
+    phase: PhaseName
+    shard: int
+    first_unit: int
+    last_unit: int
+    """A half-open range of slots or items."""
+    status: ShardStatus
+    attempt: int
+    """How often it was claimed."""
+    failures: int
+    """How often in a row it failed; the third gives it up."""
+    worker: str | None = Field(examples=["worker-17"])
+    units_done: int
+    units_total: int
+    error: str | None = Field(examples=[None])
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class RoundView(Model):
+    """One round of a run, as far as it is."""
+
+    round: int = Field(ge=0)
+    policy: str = Field(examples=["run-3f2a91bc-r2"])
+    """The policy that this round makes and measures, by its serving name."""
+    is_measured: bool
+    """Whether all its verdicts are there."""
+    conversations: Mapping[str, int] = Field(examples=[{"scored": 398, "failed": 2}])
+    """How many are scored, unscored, failed; empty in round 0."""
+    selected: Mapping[str, int] = Field(examples=[{"desirable": 200, "undesirable": 200}])
+    """How many conversations were chosen to train the policy, by label."""
+    adapter: str | None = Field(examples=["run-3f2a91bc-r2"])
+    """The trained adapter; null in round 0 and before training."""
+    evaluation: int | None = Field(examples=[12])
+    """The evaluation that measures its policy; null before it begins."""
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class EventView(Model):
+    """Something that happened to a run."""
+
+    run: str = Field(examples=["3f2a91bc"])
+    seq: int = Field(ge=1, examples=[17])
+    """1, 2, 3 … in the order in which things happened, without gaps."""
+    kind: EventKind
+    data: Mapping[str, Any] = Field(
+        examples=[{"round": 1, "phase": "simulate", "shard": 0, "units_done": 64, "units_total": 100}]
+    )
+    created_at: datetime

@@ -2,7 +2,18 @@
 
 from importlib.metadata import version
 
-from services.simulator.api import drift, health, problems, runs, trajectories
+from services.simulator.api import (
+    drift,
+    events,
+    health,
+    launches,
+    problems,
+    runs,
+    scenarios,
+    sweeps,
+    tokens,
+    trajectories,
+)
 from services.simulator.api.openapi import DescribedApi
 from services.simulator.api.state import ApiState
 from services.simulator.pages.site import add_pages
@@ -25,7 +36,7 @@ def create_api(state: ApiState) -> DescribedApi:
     app.state.api = state
     problems.add_handlers(app)
     app.include_router(health.router)
-    for noun in (runs, trajectories, drift):
+    for noun in (runs, launches, events, sweeps, trajectories, drift, scenarios, tokens):
         app.include_router(noun.router, prefix="/v1")
     add_pages(app)
     return app

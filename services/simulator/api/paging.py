@@ -38,6 +38,14 @@ def decode(cursor: str, *parts: Callable[[Any], Any]) -> tuple[Any, ...]:
         ) from None
 
 
+def moment(cursor: str | None) -> tuple[datetime, str] | None:
+    """Return the key (created_at, id) of a list that is newest first. Raises `SpecError`."""
+    if cursor is None:
+        return None
+    created_at, name = decode(cursor, time, text)
+    return created_at, name
+
+
 def time(part: object) -> datetime:
     """Read a point in time of a cursor."""
     found = datetime.fromisoformat(text(part))

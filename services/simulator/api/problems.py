@@ -4,6 +4,7 @@ Expected failures are `LoopError`s, answered under their status. Anything else i
 number to look for in the log.
 """
 
+import re
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,13 +14,17 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from services.core.domain.errors import LoopError
+from services.core.domain.complaints import one_line
+from services.core.domain.errors import DatabaseError, LoopError, SpecError
 from services.core.rest.models import FieldProblem, Problem
 from services.simulator.pages.failures import problem_page, wants_page
 
 MEDIA_TYPE = "application/problem+json"
+_NO_JSON = "is no JSON; send a JSON object with the header Content-Type: application/json"
+_NAMED = re.compile(r"([A-Za-z_][\w.\[\]-]{0,80}): (.+)")
 log = structlog.get_logger()
 
 
@@ -37,29 +42,54 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(LoopError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _busy)
     app.add_exception_handler(Exception, _unexpected)
 
 
 def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, LoopError)
     headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else None
-    return problem(request, error.status, error.type, str(error), headers=headers)
+    return problem(request, error.status, error.type, str(error), _fields(error), headers)
+
+
+def _fields(error: LoopError) -> tuple[FieldProblem, ...]:
+    """Return the field that a spec error's line begins with."""
+    named = _NAMED.fullmatch(str(error)) if isinstance(error, SpecError) else None
+    return () if named is None else (FieldProblem(field=named[1], detail=named[2]),)
 
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    fields = tuple(
-        FieldProblem(field=".".join(str(part) for part in found["loc"]), detail=found["msg"])
-        for found in error.errors()
-    )
+    if isinstance(error.body, bytes):
+        fields = (FieldProblem(field="body", detail=_NO_JSON),)
+    else:
+        fields = tuple(map(_field, error.errors()))
     detail = "; ".join(f"{found.field}: {found.detail}" for found in fields)
     return problem(request, 422, "bad_request", detail, fields)
 
 
+def _field(found: Mapping[str, Any]) -> FieldProblem:
+    """Return a field by the name that the caller knows it under, without the part of the request that it is in."""
+    place, *inner = (str(part) for part in found["loc"])
+    is_text = found["type"] == "json_invalid"
+    if is_text or not inner:
+        detail = f"is no JSON: {found['ctx']['error']}" if is_text else found["msg"]
+        return FieldProblem(field=place, detail=one_line(detail))
+    return FieldProblem(field=one_line(".".join(inner)), detail=one_line(found["msg"]))
+
+
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # a body that could not even be parsed
+        field = FieldProblem(field="body", detail="is no JSON that can be read; write it more plainly")
+        return problem(request, 422, "bad_request", f"{field.field}: {field.detail}", (field,))
     kind = HTTPStatus(error.status_code).name.lower()
     return problem(request, error.status_code, kind, str(error.detail), headers=error.headers)
+
+
+def _busy(request: Request, error: Exception) -> Response:
+    log.warning("the database refused", path=request.url.path, exc_info=error)
+    return problem(request, 503, DatabaseError.type, "the database is busy or away; try again in a moment")
 
 
 def _unexpected(request: Request, error: Exception) -> Response:
@@ -81,8 +111,8 @@ def problem(
         type=f"urn:driftloop:{kind}",
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
-        instance=request.url.path,
+        detail=one_line(detail),
+        instance=one_line(request.url.path),
         errors=errors,
     )
     if wants_page(request):

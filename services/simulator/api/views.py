@@ -1,8 +1,16 @@
 """From what the database holds to what the API answers."""
 
+from dataclasses import asdict
+
+from sqlalchemy.orm import Session
+
+from services.core.db import runs
 from services.core.db.runs import RunRecord
-from services.core.operations.progress import RunProgress
-from services.core.rest.models import RunSummary, RunView
+from services.core.db.shards import ShardRecord
+from services.core.domain.phases import RunStatus, ShardStatus
+from services.core.operations.progress import PhaseProgress, progress_of, remaining
+from services.core.operations.rounds import RoundFacts
+from services.core.rest.models import PhaseView, RoundView, RunSummary, RunView, ShardView
 
 
 def run_summary(run: RunRecord) -> RunSummary:
@@ -23,12 +31,57 @@ def run_summary(run: RunRecord) -> RunSummary:
     )
 
 
-def run_view(run: RunRecord, progress: RunProgress) -> RunView:
-    """Return a whole run."""
+def whole_run(session: Session, run_id: str) -> RunView:
+    """Return a whole run, with how far it is. Raises `NotFound`."""
+    run = runs.get_run(session, run_id)
+    (progress,) = progress_of(session, [run.id])
+    left = remaining(session, progress)
+    is_over = run.status is RunStatus.SUCCEEDED or progress.current is None
     return RunView(
         **run_summary(run).model_dump(),
         spec=run.spec,
         spec_hash=run.spec_hash,
         repetition=run.repetition,
         fraction=progress.fraction,
+        eta_s=left.run_s,
+        current=None if is_over or progress.current is None else phase_view(progress.current, left.phase_s),
     )
+
+
+def phase_view(phase: PhaseProgress, eta_s: float | None) -> PhaseView:
+    """Return a phase; `eta_s` is that of the phase under way."""
+    return PhaseView(
+        round=phase.round,
+        name=phase.name,
+        status=_status(phase),
+        shards=phase.shards,
+        shards_done=phase.shards - phase.shards_owed - phase.shards_running - phase.shards_failed,
+        shards_running=phase.shards_running,
+        shards_failed=phase.shards_failed,
+        units_done=phase.units_done,
+        units_total=phase.units_total,
+        fraction=phase.fraction,
+        eta_s=0.0 if phase.is_done else eta_s,
+        started_at=phase.started_at,
+        finished_at=phase.finished_at,
+    )
+
+
+def _status(phase: PhaseProgress) -> ShardStatus:
+    if phase.is_done:
+        return ShardStatus.DONE
+    if phase.shards_failed:
+        return ShardStatus.FAILED
+    return ShardStatus.RUNNING if phase.shards_running else ShardStatus.OWED
+
+
+def shard_view(shard: ShardRecord) -> ShardView:
+    """Return a shard."""
+    return ShardView(
+        phase=shard.name, **{name: value for name, value in asdict(shard).items() if name != "name"}
+    )
+
+
+def round_view(facts: RoundFacts) -> RoundView:
+    """Return a round."""
+    return RoundView(**asdict(facts))

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from services.core.db import evaluations, runs
-from services.core.db.runs import ArmPlace, RunRecord
+from services.core.db import evaluations, runs, sweeps
+from services.core.db.runs import RunRecord
+from services.core.db.sweeps import ArmPlace
 from services.core.domain.phases import RunStatus
 from services.core.operations.measured import HonestyNow, Measured
 from services.core.operations.progress import RunProgress, progress_of
@@ -67,7 +68,7 @@ def show_runs(
 
 def _lines(session: Session, measured: Measured, found: Sequence[RunRecord]) -> Iterator[Line]:
     ids = [run.id for run in found]
-    places = runs.sweeps_of(session, ids)
+    places = sweeps.sweeps_of(session, ids)
     honesty = measured.honesty(session, evaluations.complete(session, ids))
     progress = _progress(session, found)
     for run in found:

@@ -18,14 +18,7 @@ from services.core.domain.phases import PhaseName, RunStatus
 from services.core.operations import launching
 from services.core.operations.launching import NewArm
 from services.core.queue import rounds
-from services.core.queue.worker import Worker
-from tests.core.db.builders import a_new_run, a_run
-
-
-def work(engine: Engine) -> None:
-    worker = Worker(engine, "w", dict.fromkeys(PhaseName, lambda _: None), rounds.close_phase, 30)
-    while worker.work_one():
-        pass
+from tests.core.db.builders import a_new_run, a_run, close_next
 
 
 def status(engine: Engine, run_id: str) -> RunStatus:
@@ -51,11 +44,7 @@ def test_what_follows_a_commit_follows_only_a_commit(engine: Engine) -> None:
 def test_a_run_that_ends_while_it_is_cancelled_has_ended(engine: Engine) -> None:
     run_id = a_run(engine, evaluation_items=1, concurrency={"shard_size": 10})
     for _ in range(5):  # all but the last phase
-        with transaction(engine) as session:
-            held = phases.claim_next(session, list(PhaseName), "w", 60)
-            assert held is not None
-            if phases.finish(session, held):
-                rounds.close_phase(session, held)
+        assert close_next(engine)
     with transaction(engine) as session:
         last = phases.claim_next(session, list(PhaseName), "w", 60)
     assert last is not None

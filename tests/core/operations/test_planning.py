@@ -8,13 +8,10 @@ from sqlalchemy import Engine
 from services.core.db.session import transaction
 from services.core.domain.errors import SpecError
 from services.core.domain.identity import Fingerprints
-from services.core.domain.phases import PhaseName
 from services.core.domain.spec import RunSpec
 from services.core.operations import launching, planning
-from services.core.queue import rounds
 from services.core.queue.rounds import LaunchOutcome
-from services.core.queue.worker import Worker
-from tests.core.db.builders import FINGERPRINTS
+from tests.core.db.builders import FINGERPRINTS, close_next
 
 GOOD: dict[str, Any] = {
     "name": "demo",
@@ -94,8 +91,7 @@ def test_what_is_foretold_comes_true(engine: Engine) -> None:
 
     assert launched() == [LaunchOutcome.CREATED] * 2
     assert launched() == [LaunchOutcome.RESUMED] * 2
-    worker = Worker(engine, "w", dict.fromkeys(PhaseName, lambda _: None), rounds.close_phase, 30)
-    while worker.work_one():
+    while close_next(engine):
         pass
     assert launched() == [LaunchOutcome.FINISHED] * 2
     assert launched(again=True) == [LaunchOutcome.CREATED] * 2

@@ -2,8 +2,7 @@
 
 from sqlalchemy import Engine
 
-from services.core.db import runs
-from services.core.db.runs import SweepRecord
+from services.core.db import runs, sweeps
 from services.core.db.session import transaction
 from services.core.domain.phases import RunStatus
 from tests.core.db.builders import a_run
@@ -13,10 +12,10 @@ from tests.simulator.pages.browsing import visit
 
 def a_sweep(engine: Engine, *seeds: int) -> str:
     ids = tuple(a_run(engine, seed=seed) for seed in seeds)
-    record = SweepRecord("sweep-1", "seeds", ids, tuple({"seed": seed} for seed in seeds))
+    arms = [(run_id, {"seed": seed}) for run_id, seed in zip(ids, seeds, strict=True)]
     with transaction(engine) as session:
-        runs.insert_sweep(session, record)
-    return record.id
+        sweeps.insert_sweep(session, "sweep-1", "seeds", arms)
+    return "sweep-1"
 
 
 def test_without_runs_the_page_says_how_to_make_one(api: Api) -> None:

@@ -1,0 +1,98 @@
+"""Scenarios and the spec's schema over REST: what a spec may say in this installation."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from services.core.domain.errors import NotFound
+from services.core.domain.spec import RunSpec
+from services.core.domain.trajectory import Scenario
+from services.core.rest.models import Page
+from services.core.rest.scenarios import ProfileView, ScenarioSummary, ScenarioView
+from services.simulator.api import paging
+from services.simulator.api.auth import Reader
+from services.simulator.api.bodies import SPEC
+from services.simulator.api.paging import Cursor, Limit
+from services.simulator.api.problems import documented
+from services.simulator.api.state import ApiState, State
+
+router = APIRouter(tags=["scenarios"])
+
+EnvironmentName = Annotated[str, Query(max_length=100)]
+
+
+@router.get("/scenarios", summary="List scenarios")
+def list_scenarios(
+    _: Reader,
+    state: State,
+    environment: Annotated[
+        tuple[EnvironmentName, ...], Query(description="Only of these environments.")
+    ] = (),
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[ScenarioSummary]:
+    """Return a page of scenarios by environment and name."""
+    after = paging.decode(cursor, paging.text, paging.text) if cursor else ("", "")
+    wanted = sorted(
+        set(environment) & set(state.catalogue.environments) if environment else state.catalogue.environments
+    )
+    found = [one for one in _scenarios(state, wanted) if (one[0], one[1].name) > after]
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(
+        items=tuple(_summary(*one) for one in found[:limit]),
+        next_cursor=last and paging.encode(last[0], last[1].name),
+    )
+
+
+@router.get(
+    "/scenarios/{environment}/{name}", summary="Get a scenario with its people", responses=documented(404)
+)
+def get_scenario(_: Reader, state: State, environment: str, name: str) -> ScenarioView:
+    """Return what both kinds of user think and do not say, and everybody who may come with it."""
+    known = [environment] if environment in state.catalogue.environments else []
+    for _environment, scenario in _scenarios(state, known):
+        if scenario.name == name:
+            return _view(environment, scenario)
+    raise NotFound(f"there is no scenario {environment}/{name}; GET /v1/scenarios lists those that exist")
+
+
+@router.get("/spec-schema", summary="The JSON Schema of a run spec", response_model=dict[str, Any])
+def get_spec_schema(_: Reader) -> dict[str, Any]:
+    """Return the schema by which an editor or a form can check a spec while it is written."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **RunSpec.model_json_schema(),
+        "examples": [SPEC],
+    }
+
+
+def _scenarios(state: ApiState, environments: list[str]) -> Iterator[tuple[str, Scenario]]:
+    for name in environments:
+        for scenario in state.catalogue.environment(name).scenarios:
+            yield name, scenario
+
+
+def _summary(environment: str, scenario: Scenario) -> ScenarioSummary:
+    return ScenarioSummary(
+        environment=environment,
+        name=scenario.name,
+        task=scenario.task,
+        tags=scenario.tags,
+        is_held_out=scenario.held_out,
+        profiles=len(scenario.profiles),
+    )
+
+
+def _view(environment: str, scenario: Scenario) -> ScenarioView:
+    return ScenarioView(
+        environment=environment,
+        name=scenario.name,
+        task=scenario.task,
+        benign_thought=scenario.benign_thought,
+        biased_thought=scenario.biased_thought,
+        tags=scenario.tags,
+        is_held_out=scenario.held_out,
+        profiles=tuple(ProfileView(**asdict(profile)) for profile in scenario.profiles),
+    )
