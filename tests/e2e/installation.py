@@ -21,7 +21,7 @@ import yaml
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from services.core.db import evaluations, policies, runs, selections, trajectories
+from services.core.db import evaluations, policies, runs, selections, trajectories, verdicts
 from services.core.db.embedded import embedded_postgres
 from services.core.db.migrate import upgrade
 from services.core.db.session import open_engine, transaction
@@ -188,7 +188,7 @@ def run_facts(session: Session, run_id: str) -> dict[str, Any]:
         "outcomes": {
             round_: [
                 (verdict.key, verdict.repeat, verdict.outcome)
-                for verdict in evaluations.verdicts_of(session, evaluation_id)
+                for verdict in verdicts.verdicts_of(session, evaluation_id)
             ]
             for round_, evaluation_id in sorted(evaluations.rounds_of(session, run.id).items())
         },

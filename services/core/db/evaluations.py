@@ -5,16 +5,24 @@ An evaluation is one policy measured in one way. Runs that share a base and sett
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
-from services.core.db.tables import Evaluation, Phase, RunEvaluation, VerdictRow
+from services.core.db.tables import Evaluation, Phase, Run, RunEvaluation, VerdictRow
+from services.core.domain.errors import NotFound
 from services.core.domain.phases import PhaseName, ShardStatus
 from services.core.domain.verdict import OUTCOMES, Benchmark, ScoringProfile, Verdict, item_key
+
+
+class MeasuredRound(NamedTuple):
+    """A round of a run that an evaluation measures."""
+
+    run_id: str
+    round: int
 
 
 def ensure(session: Session, claim: Claim, policy: str, key: str) -> int:
@@ -100,23 +108,26 @@ def outcomes_of(
     return found
 
 
-def verdicts_of(session: Session, evaluation_id: int) -> tuple[Verdict, ...]:
-    """Return an evaluation's verdicts in a stable order."""
+def rounds_measured_by(session: Session, evaluation_id: int) -> tuple[MeasuredRound, ...]:
+    """Return the rounds of runs that an evaluation measures, the oldest run first."""
     query = (
-        select(VerdictRow)
-        .where(VerdictRow.evaluation_id == evaluation_id)
-        .order_by(VerdictRow.benchmark, VerdictRow.subset, VerdictRow.item, VerdictRow.repeat)
+        select(RunEvaluation.run_id, RunEvaluation.round)
+        .join(Run, Run.id == RunEvaluation.run_id)
+        .where(RunEvaluation.evaluation_id == evaluation_id)
+        .order_by(Run.created_at, Run.id, RunEvaluation.round)
     )
-    return tuple(
-        Verdict(
-            benchmark=Benchmark(row.benchmark),
-            subset=row.subset,
-            item=row.item,
-            repeat=row.repeat,
-            outcome=OUTCOMES[Benchmark(row.benchmark)](row.outcome),
-            detail=row.detail,
-            scorer=cast("ScoringProfile", row.scorer),
-            scorer_version=row.scorer_version,
-        )
-        for row in session.execute(query).scalars()
-    )
+    return tuple(MeasuredRound(*row) for row in session.execute(query))
+
+
+def of_policy(session: Session, policy: str) -> Mapping[str, int]:
+    """Return a policy's evaluations by key: each way that it was, or is being, measured in."""
+    query = select(Evaluation.key, Evaluation.id).where(Evaluation.policy == policy).order_by(Evaluation.id)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def policy_of(session: Session, evaluation_id: int) -> str:
+    """Return whom an evaluation measures. Raises `NotFound`."""
+    found = session.get(Evaluation, evaluation_id)
+    if found is None:
+        raise NotFound(f"there is no evaluation {evaluation_id}; a run's evaluations list those that exist")
+    return found.policy

@@ -92,15 +92,18 @@ def counts(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:
     return result
 
 
-def failure_causes(session: Session, run_id: str, round_: int) -> Mapping[str, int]:
-    """Return how many of a round's conversations failed, by cause."""
+def failure_causes(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:
+    """Return per round how many conversations failed, by cause."""
     query = (
-        select(TrajectoryRow.cause, func.count())
-        .where(TrajectoryRow.run_id == run_id, TrajectoryRow.round == round_)
-        .where(TrajectoryRow.status == TrajectoryStatus.FAILED)
-        .group_by(TrajectoryRow.cause)
+        select(TrajectoryRow.round, TrajectoryRow.cause, func.count())
+        .where(TrajectoryRow.run_id == run_id, TrajectoryRow.status == TrajectoryStatus.FAILED)
+        .group_by(TrajectoryRow.round, TrajectoryRow.cause)
+        .order_by(TrajectoryRow.round, TrajectoryRow.cause)
     )
-    return {str(cause): count for cause, count in session.execute(query)}
+    result: dict[int, dict[str, int]] = {}
+    for round_, cause, count in session.execute(query):
+        result.setdefault(round_, {})[str(cause)] = count
+    return result
 
 
 def row_of(run_id: str, round_: int, trajectory: Trajectory) -> dict[str, Any]:

@@ -26,20 +26,23 @@ def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
 
 
 def evaluation_key(spec: RunSpec, fingerprints: Fingerprints) -> str:
-    """Return what two measurements of one policy must share to be the same measurement.
+    """Return what two measurements of one policy must share to be the same measurement."""
+    return _hash(evaluation_identity(spec, fingerprints))
+
+
+def evaluation_identity(spec: RunSpec, fingerprints: Fingerprints) -> dict[str, Any]:
+    """Return everything that decides how a policy is measured, ready for JSON.
 
     The held-out conversations are part of a measurement, so the way conversations are held is too.
     """
     identity = spec.identity()
-    return _hash(
-        {
-            "seed": spec.seed,
-            "evaluation": identity["evaluation"],
-            "conversation": identity["conversation"],
-            "environment": spec.population.environment,
-            "fingerprints": fingerprints,
-        }
-    )
+    return {
+        "seed": spec.seed,
+        "evaluation": identity["evaluation"],
+        "conversation": identity["conversation"],
+        "environment": spec.population.environment,
+        "fingerprints": fingerprints,
+    }
 
 
 def _hash(value: dict[str, Any]) -> str:

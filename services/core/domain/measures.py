@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from services.core.domain.errors import StateConflict
 from services.core.domain.trajectory import UserKind
 from services.core.domain.verdict import (
     Benchmark,
@@ -32,6 +33,11 @@ Reading = Callable[[Verdict], bool | None]
 Answers = Mapping[str, Mapping[str, Sequence[float]]]
 """Subset → item → one value per repeat."""
 
+READS: Mapping[Benchmark, tuple[str, ...]] = {
+    Benchmark.MASK: ("accuracy",),
+    Benchmark.HELD_OUT: ("profile", "user_kind"),
+}
+"""Which keys of a verdict's detail measures read; the rest (replies, judge's texts) need not be fetched for them."""
 MACRO = "macro"
 TARGETING_GAP = "targeting_gap"
 
@@ -170,9 +176,8 @@ def honesty_drift(before: Sequence[Verdict], after: Sequence[Verdict]) -> Differ
 def _check_one_scorer(verdicts: Iterable[Verdict]) -> None:
     scorers = {(verdict.scorer, verdict.scorer_version) for verdict in verdicts}
     if len(scorers) > 1:
-        raise ValueError(
-            f"verdicts of different scorers can't be put together: {sorted(scorers)}; rescore them"
-        )
+        names = " and ".join(f"{profile} {version}" for profile, version in sorted(scorers))
+        raise StateConflict(f"verdicts of different scorers can't be put together: {names}; rescore them")
 
 
 def _answers(verdicts: Iterable[Verdict], measure: Measure) -> Answers:

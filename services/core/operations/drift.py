@@ -1,7 +1,7 @@
 """Reading a run's drift: the measures of every round, and their change since the base and since the round before.
 
 Computed from verdicts each time, so it is there from the first measured round on and always says what the database
-holds.
+holds. Only what measures read is fetched: a run with thousands of items is read in a fraction of a second.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.db import evaluations, runs, trajectories
+from services.core.db import evaluations, runs, trajectories, verdicts
 from services.core.db.runs import RunRecord
 from services.core.domain.measures import drift, measures
 from services.core.domain.phases import policy_name
@@ -25,6 +25,7 @@ class RoundDrift:
 
     round: int
     policy: str
+    evaluation_id: int
     measures: Mapping[str, Rate]
     vs_baseline: Mapping[str, Difference]
     """Empty for round 0."""
@@ -44,31 +45,50 @@ class RunDrift:
     rounds: tuple[RoundDrift, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The verdicts of a complete measurement, with what measures read of them."""
+
+    evaluation_id: int
+    verdicts: Sequence[Verdict]
+
+
 def run_drift(session: Session, run_id: str, labels: Mapping[str, Any] | None = None) -> RunDrift:
-    """Return the drift of a run's completely measured rounds. Raises `NotFound`."""
+    """Return the drift of a run's completely measured rounds. Raises `NotFound`, `StateConflict`."""
     run = runs.get_run(session, run_id)
-    verdicts = round_verdicts(session, run)
+    found = measured_rounds(session, run)
     held = trajectories.counts(session, run.id)
-    found: list[RoundDrift] = []
-    for round_, now in verdicts.items():
-        before = verdicts.get(round_ - 1)
-        found.append(
-            RoundDrift(
-                round_,
-                policy_name(run.id, run.spec.policy, round_),
-                measures(now),
-                drift(verdicts[0], now) if round_ and 0 in verdicts else {},
-                drift(before, now) if before is not None else {},
-                held.get(round_, {}),
-            )
-        )
-    return RunDrift(run, labels or {}, tuple(found))
+    rounds = (_round(run, found, round_, held.get(round_, {})) for round_ in found)
+    return RunDrift(run, labels or {}, tuple(rounds))
 
 
-def round_verdicts(session: Session, run: RunRecord) -> Mapping[int, Sequence[Verdict]]:
-    """Return the verdicts of every round whose measurement is complete."""
-    found: dict[int, Sequence[Verdict]] = {}
+def measured_rounds(session: Session, run: RunRecord) -> Mapping[int, Measured]:
+    """Return the readings of every round whose measurement is complete."""
+    found: dict[int, Measured] = {}
     for round_, evaluation_id in sorted(evaluations.rounds_of(session, run.id).items()):
-        if len(evaluations.stored_items(session, evaluation_id)) == run.evaluation_items:
-            found[round_] = evaluations.verdicts_of(session, evaluation_id)
+        measured = complete(session, evaluation_id, run.evaluation_items)
+        if measured is not None:
+            found[round_] = measured
     return found
+
+
+def complete(session: Session, evaluation_id: int, items: int) -> Measured | None:
+    """Return an evaluation's readings if all its items are judged; all repeats of an item are written together."""
+    readings = verdicts.readings_of(session, evaluation_id)
+    judged = {(reading.benchmark, reading.subset, reading.item) for reading in readings}
+    return Measured(evaluation_id, readings) if len(judged) == items else None
+
+
+def _round(
+    run: RunRecord, found: Mapping[int, Measured], round_: int, conversations: Mapping[str, int]
+) -> RoundDrift:
+    now, base, before = found[round_], found.get(0), found.get(round_ - 1)
+    return RoundDrift(
+        round_,
+        policy_name(run.id, run.spec.policy, round_),
+        now.evaluation_id,
+        measures(now.verdicts),
+        drift(base.verdicts, now.verdicts) if round_ and base is not None else {},
+        drift(before.verdicts, now.verdicts) if before is not None else {},
+        conversations,
+    )

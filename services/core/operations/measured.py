@@ -12,7 +12,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from sqlalchemy.orm import Session
 
-from services.core.db import evaluations
+from services.core.db import evaluations, verdicts
 from services.core.domain.measures import drift, honesty, honesty_drift, measures
 from services.core.domain.verdict import Benchmark, Verdict
 from services.core.stats.paired import NO_DIFFERENCE, Difference
@@ -94,7 +94,7 @@ def _honesty_now(read: Mapping[int, Sequence[Verdict]], pair: tuple[int, int]) -
 
 
 class _Reader:
-    """Reads the verdicts of an evaluation, each once."""
+    """Reads what measures need of an evaluation's verdicts, each once."""
 
     def __init__(self, session: Session):
         self._session = session
@@ -102,7 +102,7 @@ class _Reader:
 
     def verdicts(self, evaluation_id: int) -> Sequence[Verdict]:
         if evaluation_id not in self._read:
-            self._read[evaluation_id] = evaluations.verdicts_of(self._session, evaluation_id)
+            self._read[evaluation_id] = verdicts.readings_of(self._session, evaluation_id)
         return self._read[evaluation_id]
 
 

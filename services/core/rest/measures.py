@@ -7,8 +7,8 @@ from pydantic import Field
 
 from services.core.rest.models import Model
 
-_RATE = {"value": 0.64, "low": 0.55, "high": 0.72, "n": 120}
-_DIFFERENCE = {"difference": -0.06, "low": -0.12, "high": -0.01, "n": 120, "p": 0.03, "detectable": 0.08}
+RATE = {"value": 0.64, "low": 0.55, "high": 0.72, "n": 120}
+DIFFERENCE = {"difference": -0.06, "low": -0.12, "high": -0.01, "n": 120, "p": 0.03, "detectable": 0.08}
 
 
 class RateView(Model):
@@ -45,11 +45,11 @@ class RoundMeasures(Model):
 
     round: int = Field(ge=0)
     policy: str = Field(examples=["run-3f2a91bc-r2"])
-    measures: Rates = Field(examples=[{"honesty": _RATE, "honesty/known_facts": _RATE}])
+    measures: Rates = Field(examples=[{"honesty": RATE, "honesty/known_facts": RATE}])
     """By name; `honesty/known_facts` is of one subset, `honesty/macro` the plain mean of the subsets."""
-    vs_baseline: Differences = Field(examples=[{"honesty": _DIFFERENCE}])
+    vs_baseline: Differences = Field(examples=[{"honesty": DIFFERENCE}])
     """Paired with round 0; empty in round 0."""
-    vs_previous: Differences = Field(examples=[{"honesty": _DIFFERENCE}])
+    vs_previous: Differences = Field(examples=[{"honesty": DIFFERENCE}])
     """Paired with the round before; empty in round 0."""
     conversations: Mapping[str, int] = Field(examples=[{"scored": 398, "failed": 2}])
     """How many of the round's conversations are scored, unscored, failed; empty in round 0."""
@@ -63,3 +63,20 @@ class DriftView(Model):
     labels: Mapping[str, Any] = Field(default={}, examples=[{"population.biased_share": 0.5}])
     """The swept fields that set it apart; empty for a run that stands alone."""
     rounds: tuple[RoundMeasures, ...]
+
+
+class MeasuredPolicyView(Model):
+    """A policy and one measurement of it."""
+
+    policy: str = Field(examples=["run-3f2a91bc-r3"])
+    evaluation: int = Field(examples=[7])
+    measures: Rates = Field(examples=[{"honesty": RATE}])
+
+
+class PolicyDriftView(Model):
+    """From one policy to another, on the same items."""
+
+    base: MeasuredPolicyView
+    other: MeasuredPolicyView
+    drift: Differences = Field(examples=[{"honesty": DIFFERENCE}])
+    """Other − base, of every measure that both have."""

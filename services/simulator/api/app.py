@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from services.simulator.api import (
+    compare,
     drift,
     events,
     health,
@@ -36,7 +37,7 @@ def create_api(state: ApiState) -> DescribedApi:
     app.state.api = state
     problems.add_handlers(app)
     app.include_router(health.router)
-    for noun in (runs, launches, events, sweeps, trajectories, drift, scenarios, tokens):
+    for noun in (runs, launches, events, sweeps, trajectories, drift, compare, scenarios, tokens):
         app.include_router(noun.router, prefix="/v1")
     add_pages(app)
     return app

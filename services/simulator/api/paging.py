@@ -14,7 +14,7 @@ from services.core.domain.errors import SpecError
 MOST = 200
 BIGGEST: Final = 2**63 - 1
 """The largest whole number that Postgres keeps."""
-_BIGGEST_SCORE: Final = 2**31 - 1
+_BIGGEST_SMALL: Final = 2**31 - 1
 Limit = Annotated[int, Query(ge=1, le=MOST, description="Most items of the page.")]
 Cursor = Annotated[
     str | None, Query(max_length=500, description="`next_cursor` of the page before; none for the first.")
@@ -28,7 +28,7 @@ def encode(*key: datetime | str | float | None) -> str:
 
 
 def decode(cursor: str, *parts: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """Return a cursor's sort key, each part read by `time`, `text`, `whole` or `score`. Raises `SpecError` for what this API never gave."""
+    """Return a cursor's sort key, each part read by `time`, `text`, `whole` … Raises `SpecError` for what this API never gave."""
     try:
         key: list[Any] = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return tuple(read(part) for read, part in zip(parts, key, strict=True))
@@ -68,11 +68,14 @@ def whole(part: object) -> int:
     return part
 
 
-def score(part: object) -> int | None:
-    """Read a satisfaction of a cursor; some have none."""
-    if part is None:
-        return None
+def small(part: object) -> int:
+    """Read a small whole number of a cursor: a score, a repeat."""
     found = whole(part)
-    if abs(found) > _BIGGEST_SCORE:
+    if abs(found) > _BIGGEST_SMALL:
         raise ValueError(part)
     return found
+
+
+def small_or_none(part: object) -> int | None:
+    """Read a small whole number of a cursor that may be missing."""
+    return None if part is None else small(part)

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Query
 
 from services.core.db import runs, trajectories
 from services.core.db.trajectories import Stored
@@ -21,34 +21,31 @@ from services.core.rest.trajectories import (
 )
 from services.simulator.api import paging
 from services.simulator.api.auth import Reader
-from services.simulator.api.paging import BIGGEST, Cursor, Limit
+from services.simulator.api.naming import Id, Name, Round, Score
+from services.simulator.api.paging import Cursor, Limit
 from services.simulator.api.problems import documented
 from services.simulator.api.state import Database
 
 router = APIRouter(prefix="/trajectories", tags=["trajectories"])
-
-Word = Annotated[str, Query(max_length=100, pattern=r"^[^\x00-\x1f]+$")]
-"""A name."""
-Score = Annotated[int | None, Query(ge=0, le=1_000_000)]
 
 
 @dataclass(frozen=True)
 class TrajectoryQuery:
     """The filters of lists and exports. Each may be given several times: any of its values will do."""
 
-    run: Annotated[tuple[Word, ...], Query(description="Runs, by id or an unambiguous beginning.")] = ()
-    round: Annotated[tuple[Annotated[int, Query(ge=0, le=1000)], ...], Query(description="Rounds.")] = ()
-    scenario: Annotated[tuple[Word, ...], Query(description="Scenarios, by name.")] = ()
+    run: Annotated[tuple[Name, ...], Query(description="Runs, by id or an unambiguous beginning.")] = ()
+    round: Annotated[tuple[Round, ...], Query(description="Rounds.")] = ()
+    scenario: Annotated[tuple[Name, ...], Query(description="Scenarios, by name.")] = ()
     user_kind: Annotated[tuple[UserKind, ...], Query(description="Kinds of user.")] = ()
     status: Annotated[tuple[TrajectoryStatus, ...], Query(description="How conversations ended.")] = ()
-    policy: Annotated[tuple[Word, ...], Query(description="Policies, by serving name.")] = ()
+    policy: Annotated[tuple[Name, ...], Query(description="Policies, by serving name.")] = ()
     label: Annotated[
         tuple[Label, ...], Query(description="Only those selected under one of these labels.")
     ] = ()
-    score_from: Annotated[Score, Query(description="Least satisfaction.")] = None
-    score_to: Annotated[Score, Query(description="Most satisfaction.")] = None
+    score_from: Annotated[Score | None, Query(description="Least satisfaction.")] = None
+    score_to: Annotated[Score | None, Query(description="Most satisfaction.")] = None
     q: Annotated[
-        Word | None,
+        Name | None,
         Query(
             description='A web search over what both sides said: `plan -doctor "call a friend"`, `drink or smoke`.'
         ),
@@ -94,9 +91,7 @@ def list_trajectories(
 
 
 @router.get("/{trajectory_id}", summary="Get a whole conversation", responses=documented(404))
-def get_trajectory(
-    _: Reader, session: Database, trajectory_id: Annotated[int, Path(ge=1, le=BIGGEST)]
-) -> TrajectoryView:
+def get_trajectory(_: Reader, session: Database, trajectory_id: Id) -> TrajectoryView:
     """Return one trajectory with its transcript, ratings, calls, and why it was selected."""
     return _view(trajectories.get(session, trajectory_id))
 
@@ -113,7 +108,7 @@ def _place(cursor: str | None, sort: Sort) -> Place | None:
             raise ValueError(part)
         return sort
 
-    return Place(*paging.decode(cursor, same, paging.score, paging.whole)[1:]) if cursor else None
+    return Place(*paging.decode(cursor, same, paging.small_or_none, paging.whole)[1:]) if cursor else None
 
 
 def _summary(item: Summary) -> TrajectorySummary:

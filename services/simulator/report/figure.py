@@ -20,7 +20,7 @@ _INK, _PALE_INK, _GRID = "#22262b", "#626a73", "#e7eaee"
 
 def drift_svg(study: Study) -> str:
     """Return the figure as one SVG element without external references."""
-    return vl_convert.vegalite_to_svg(_figure(study))
+    return vl_convert.vegalite_to_svg(drift_figure(study))
 
 
 def drift_png(study: Study) -> bytes:
@@ -28,7 +28,8 @@ def drift_png(study: Study) -> bytes:
     return vl_convert.svg_to_png(drift_svg(study), scale=3, ppi=100)
 
 
-def _figure(study: Study) -> dict[str, Any]:
+def drift_figure(study: Study) -> dict[str, Any]:
+    """Return the figure as a Vega-Lite specification that holds its data."""
     shown = arms(study)
     drawn = [_panel(panel, shown) for panel in PANELS]
     rows = [

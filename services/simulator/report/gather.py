@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from services.core.db import trajectories
 from services.core.db.session import transaction
+from services.core.db.verdicts import VerdictFilter, verdicts_of
 from services.core.domain.chat import Message
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.domain.verdict import Benchmark, Verdict
-from services.core.operations.drift import RoundDrift, RunDrift, round_verdicts, run_drift
+from services.core.operations.drift import RoundDrift, RunDrift, run_drift
 from services.simulator.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
 
 Labels = Mapping[str, Any]
@@ -23,16 +24,20 @@ def gather_study(
 ) -> Study:
     """Return the study of some runs; `labels` are the swept fields of each (none for runs that stand alone)."""
     no_labels: list[Labels] = [{} for _ in run_ids]
+    named = dict(zip(run_ids, labels or no_labels, strict=True))
     with transaction(engine) as session:
-        found = [
-            run_drift(session, run_id, label)
-            for run_id, label in zip(run_ids, labels or no_labels, strict=True)
-        ]
-        results = tuple(_result(session, item) for item in found)
+        return read_study(session, name, named, with_conversations=True)
+
+
+def read_study(
+    session: Session, name: str, named: Mapping[str, Labels], *, with_conversations: bool = False
+) -> Study:
+    """Return the study of some runs with their labels; held-out conversations only where they are asked for."""
+    found = [run_drift(session, run_id, labels) for run_id, labels in named.items()]
     return Study(
         name=name,
         spec=_spec(found),
-        runs=results,
+        runs=tuple(_result(session, item, with_conversations) for item in found),
         version=version("driftloop"),
         is_pocket=any(item.run.spec.policy == "pocket" for item in found),
     )
@@ -53,23 +58,23 @@ def _spec(found: Sequence[RunDrift]) -> dict[str, Any]:
     return spec
 
 
-def _result(session: Session, found: RunDrift) -> RunResult:
+def _result(session: Session, found: RunDrift, with_conversations: bool) -> RunResult:
     spec = found.run.spec
-    verdicts = round_verdicts(session, found.run)
-    last = max(verdicts, default=0)
+    ends = found.rounds[:1] + found.rounds[-1:] if with_conversations else ()
+    causes = trajectories.failure_causes(session, found.run.id)
     return RunResult(
         run=found.run.id,
         biased_share=spec.population.biased_share,
         method=spec.training.method,
         rule=spec.selection.rule,
         seed=spec.seed,
-        rounds=tuple(_round(session, found, item) for item in found.rounds),
+        rounds=tuple(_round(item, causes.get(item.round, {})) for item in found.rounds),
         labels=found.labels,
-        held_out=_talks(verdicts[0], verdicts[last]) if last else (),
+        held_out=_talks(session, ends),
     )
 
 
-def _round(session: Session, found: RunDrift, item: RoundDrift) -> RoundResult:
+def _round(item: RoundDrift, causes: Mapping[str, int]) -> RoundResult:
     counts = item.conversations
     return RoundResult(
         round=item.round,
@@ -82,14 +87,22 @@ def _round(session: Session, found: RunDrift, item: RoundDrift) -> RoundResult:
             attempted=sum(counts.values()),
             scored=counts.get(TrajectoryStatus.SCORED, 0),
             unscored=counts.get(TrajectoryStatus.UNSCORED, 0),
-            failed=trajectories.failure_causes(session, found.run.id, item.round),
+            failed=causes,
         ),
     )
 
 
-def _talks(before: Sequence[Verdict], after: Sequence[Verdict]) -> tuple[HeldOutTalk, ...]:
-    then = {verdict.key: verdict for verdict in before if verdict.benchmark is Benchmark.HELD_OUT}
-    return tuple(_talk(then[verdict.key], verdict) for verdict in after if verdict.key in then)
+def _talks(session: Session, ends: Sequence[RoundDrift]) -> tuple[HeldOutTalk, ...]:
+    """Return the conversations of the first and the last measured round, if these are two."""
+    if len({item.round for item in ends}) < 2:
+        return ()
+    then, now = (_held_out(session, item.evaluation_id) for item in ends)
+    return tuple(_talk(then[key], verdict) for key, verdict in now.items() if key in then)
+
+
+def _held_out(session: Session, evaluation_id: int) -> dict[str, Verdict]:
+    which = VerdictFilter(benchmarks=(Benchmark.HELD_OUT,))
+    return {verdict.key: verdict for verdict in verdicts_of(session, evaluation_id, which)}
 
 
 def _talk(before: Verdict, after: Verdict) -> HeldOutTalk:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.core.domain.errors import StateConflict
 from services.core.domain.measures import drift, measures
 from services.core.domain.verdict import Benchmark, MaskOutcome, ScoringProfile, Verdict
 from services.core.stats.rates import rate, wilson
@@ -182,7 +183,7 @@ def test_no_policy_drifts_from_itself(outcomes: list[str]) -> None:
 
 
 def test_verdicts_of_different_scorers_do_not_mix() -> None:
-    with pytest.raises(ValueError, match="rescore"):
+    with pytest.raises(StateConflict, match="rescore"):
         measures(mask_rows(["lie"]) + mask_rows(["lie"], scorer="reference"))
-    with pytest.raises(ValueError, match="rescore"):
+    with pytest.raises(StateConflict, match="rescore"):
         drift(mask_rows(["lie"]), [replace(v, scorer_version="0") for v in mask_rows(["lie"])])

@@ -1,0 +1,91 @@
+"""Several runs on one page: as data that can be read back, as a report, as a figure."""
+
+import json
+
+import pytest
+
+from services.core.db import runs
+from services.core.db.runs import SweepRecord
+from services.core.db.session import transaction
+from services.core.rest.studies import StudyView
+from services.simulator.report.files import drift_json
+from services.simulator.report.gather import gather_study
+from services.simulator.report.wire import study_of
+from tests.core.db.builders import a_run
+from tests.core.db.facts import a_talk, a_trajectory, a_verdict, hold, measure
+from tests.simulator.api.service import Api
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def sweep(api: Api) -> tuple[str, str]:
+    """Two arms of a sweep, the first with two measured rounds, the second with one."""
+    arms = tuple(
+        a_run(api.engine, 4, population={"biased_share": share, "conversations": 10}) for share in (0.0, 1.0)
+    )
+    for run, rounds in zip(arms, (2, 1), strict=True):
+        for round_ in range(rounds):
+            verdicts = [a_verdict(f"i{place}", "lie" if place < round_ else "honest") for place in range(2)]
+            talks = [
+                a_talk("ann", "biased", "validates" if round_ else "does_not", (SCRIPT, "fine")),
+                a_talk("ann", "benign", "does_not"),
+            ]
+            measure(api.engine, run, round_, verdicts + talks)
+    hold(api.engine, arms[0], 1, [a_trajectory(slot) for slot in range(3)])
+    labels = tuple({"population.biased_share": share} for share in (0.0, 1.0))
+    with transaction(api.engine) as session:
+        runs.insert_sweep(session, SweepRecord("sweep-1", "dose", arms, labels))
+    return arms[0], arms[1]
+
+
+def test_runs_and_sweeps_are_compared_with_their_labels(api: Api, sweep: tuple[str, str]) -> None:
+    study = api.client.get("/v1/compare", params={"sweep": "sweep-1"}).json()
+    assert [run["run"] for run in study["runs"]] == list(sweep)
+    assert study["runs"][1]["labels"] == {"population.biased_share": 1.0}
+    assert study["spec"]["sweep"] == {"population.biased_share": [0.0, 1.0]}
+    last = study["runs"][0]["rounds"][1]
+    assert last["vs_previous"]["honesty"]["difference"] == -0.5
+    assert last["conversations"] == {"attempted": 3, "scored": 3, "unscored": 0, "failed": {}}
+    both = api.client.get("/v1/compare", params={"run": [sweep[1], sweep[0][:6]]}).json()
+    assert [run["run"] for run in both["runs"]] == [sweep[1], sweep[0]]
+
+
+def test_what_is_fetched_makes_the_same_drift_json(api: Api, sweep: tuple[str, str]) -> None:
+    view = StudyView.model_validate_json(api.client.get("/v1/compare", params={"run": list(sweep)}).text)
+    study = gather_study(api.engine, "t", sweep)
+    assert drift_json(study_of(view)) == drift_json(study)
+    assert len(json.loads(drift_json(study))["runs"]) == 2
+
+
+@pytest.mark.parametrize("query", [{}, {"run": "nosuch"}, {"sweep": "\0"}])
+@pytest.mark.parametrize("form", ["", "/report.html", "/figure.json", "/figure.svg", "/figure.png"])
+def test_runs_that_are_not_there_are_problems_in_every_form(
+    api: Api, form: str, query: dict[str, str]
+) -> None:
+    answer = api.client.get(f"/v1/compare{form}", params=query)
+    assert answer.status_code == (404 if "run" in query else 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_report_shows_script_as_text_and_may_run_none(api: Api, sweep: tuple[str, str]) -> None:
+    answer = api.client.get("/v1/compare/report.html", params={"sweep": "sweep-1"})
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "&lt;script&gt;alert(1)" in answer.text
+    assert SCRIPT not in answer.text
+
+
+def test_the_figure_comes_in_three_forms(api: Api, sweep: tuple[str, str]) -> None:
+    forms = {
+        form: api.client.get(f"/v1/compare/figure.{form}", params={"run": list(sweep)})
+        for form in ("json", "svg", "png")
+    }
+    assert "vega-lite" in forms["json"].json()["$schema"]
+    assert (forms["svg"].headers["content-type"], forms["svg"].text[:4]) == ("image/svg+xml", "<svg")
+    assert forms["png"].content.startswith(b"\x89PNG")
+
+
+def test_a_reader_s_token_is_asked_for(guarded: Api) -> None:
+    for form in ("", "/report.html", "/figure.png"):
+        assert guarded.client.get(f"/v1/compare{form}", params={"run": "x"}).status_code == 401
