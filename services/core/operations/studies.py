@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.db import runs
+from services.core.db import runs, sweeps
 from services.core.domain.errors import NotFound
 
 
@@ -24,7 +24,7 @@ def named(session: Session, names: Sequence[str]) -> Named:
     found: dict[str, Mapping[str, Any]] = {}
     titles: list[str] = []
     for name in names:
-        sweep = runs.find_sweep(session, name)
+        sweep = sweeps.find_sweep(session, name)
         if sweep is not None:
             titles.append(sweep.name)
             found |= dict(zip(sweep.run_ids, sweep.labels, strict=True))
