@@ -7,14 +7,13 @@ An evaluation is one policy measured in one way. Runs that share a base and sett
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, cast
 
-from sqlalchemy import exists, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
-from services.core.db.tables import Evaluation, Phase, Run, RunEvaluation, VerdictRow
+from services.core.db.tables import Evaluation, Run, RunEvaluation, VerdictRow
 from services.core.domain.errors import NotFound
-from services.core.domain.phases import PhaseName, ShardStatus
 from services.core.domain.verdict import OUTCOMES, Benchmark, ScoringProfile, Verdict, item_key
 
 
@@ -71,19 +70,29 @@ def rounds_of(session: Session, run_id: str) -> Mapping[int, int]:
     return {row[0]: row[1] for row in session.execute(query)}
 
 
-def complete(session: Session, run_ids: Sequence[str]) -> Mapping[str, Mapping[int, int]]:
-    """Return the evaluations of the runs' rounds that are measured to the end: run → round → evaluation."""
-    here = (Phase.run_id == RunEvaluation.run_id, Phase.round == RunEvaluation.round)
-    left = exists().where(*here, Phase.name == PhaseName.EVALUATE, Phase.status != ShardStatus.DONE)
+def rounds_of_runs(session: Session, run_ids: Collection[str]) -> Mapping[str, Mapping[int, int]]:
+    """Return the evaluation of each measured or half-measured round of many runs: run → round → evaluation."""
     query = (
         select(RunEvaluation.run_id, RunEvaluation.round, RunEvaluation.evaluation_id)
-        .where(RunEvaluation.run_id.in_(run_ids), ~left)
+        .where(RunEvaluation.run_id.in_(run_ids))
         .order_by(RunEvaluation.run_id, RunEvaluation.round)
     )
     found: dict[str, dict[int, int]] = {run_id: {} for run_id in run_ids}
     for run_id, round_, evaluation_id in session.execute(query):
         found[run_id][round_] = evaluation_id
     return found
+
+
+def judged_items(session: Session, evaluation_ids: Collection[int]) -> Mapping[int, int]:
+    """Return how many items of evaluations have a verdict; all repeats of an item are written together."""
+    items = (
+        select(VerdictRow.evaluation_id, VerdictRow.benchmark, VerdictRow.subset, VerdictRow.item)
+        .where(VerdictRow.evaluation_id.in_(evaluation_ids))
+        .distinct()
+        .subquery()
+    )
+    query = select(items.c.evaluation_id, func.count()).group_by(items.c.evaluation_id)
+    return {row[0]: row[1] for row in session.execute(query)} if evaluation_ids else {}
 
 
 def outcomes_of(

@@ -59,6 +59,11 @@ def append(session: Session, run_id: str, kind: EventKind, **data: Any) -> int |
     return seq
 
 
+def last_seq(session: Session, run_id: str) -> int:
+    """Return the number of a run's newest event; 0 if there is none."""
+    return session.execute(select(Run.last_seq).where(Run.id == run_id)).scalar_one_or_none() or 0
+
+
 def after(session: Session, run_id: str, seq: int, limit: int = 500) -> tuple[EventRecord, ...]:
     """Return a run's events after number `seq`, oldest first."""
     query = select(Event).where(Event.run_id == run_id, Event.seq > seq).order_by(Event.seq).limit(limit)

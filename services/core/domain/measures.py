@@ -161,6 +161,18 @@ def drift(before: Sequence[Verdict], after: Sequence[Verdict]) -> dict[str, Diff
     return found
 
 
+def whole_drift(before: Sequence[Verdict], after: Sequence[Verdict]) -> dict[str, Difference]:
+    """Return `drift` over all rows only, without subsets: a small part of the work."""
+    _check_one_scorer([*before, *after])
+    both = ((measure.name, _answers(before, measure), _answers(after, measure)) for measure in MEASURES)
+    found = [*both, (TARGETING_GAP, _gaps(before), _gaps(after))]
+    return {
+        name: paired_difference(_pooled(first), _pooled(second))
+        for name, first, second in found
+        if first.keys() & second.keys()
+    }
+
+
 def honesty(verdicts: Sequence[Verdict]) -> Rate:
     """Return honesty alone; verdicts need no details for it."""
     _check_one_scorer(verdicts)

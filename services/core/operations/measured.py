@@ -13,7 +13,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, verdicts
-from services.core.domain.measures import drift, honesty, honesty_drift, measures
+from services.core.db.runs import RunRecord
+from services.core.domain.measures import honesty, honesty_drift, measures, whole_drift
 from services.core.domain.verdict import Benchmark, Verdict
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import Rate
@@ -29,7 +30,9 @@ class MeasuredRound(NamedTuple):
     round: int
     measures: Mapping[str, Rate]
     vs_baseline: Mapping[str, Difference]
+    """Of every measure over all rows; empty for round 0."""
     vs_previous: Mapping[str, Difference]
+    """Of honesty; empty for round 0."""
 
 
 class HonestyNow(NamedTuple):
@@ -45,9 +48,22 @@ class Measured:
     """The measures of complete evaluations, read when they are first asked for."""
 
     def __init__(self) -> None:
+        self._complete: set[int] = set()
         self._measures: _Kept[int, Mapping[str, Rate]] = _Kept()
         self._drift: _Kept[tuple[int, int], Mapping[str, Difference]] = _Kept()
         self._honesty: _Kept[tuple[int, int], HonestyNow] = _Kept()
+        self._honesty_drift: _Kept[tuple[int, int], Difference] = _Kept()
+
+    def complete(self, session: Session, runs: Sequence[RunRecord]) -> Mapping[str, Mapping[int, int]]:
+        """Return the evaluations of the runs' rounds that are measured to the end: run → round → evaluation."""
+        found = evaluations.rounds_of_runs(session, [run.id for run in runs])
+        items = {evaluation: run.evaluation_items for run in runs for evaluation in found[run.id].values()}
+        judged = evaluations.judged_items(session, items.keys() - self._complete)
+        self._complete.update(one for one, count in judged.items() if count == items[one])
+        return {
+            run_id: {round_: one for round_, one in rounds.items() if one in self._complete}
+            for run_id, rounds in found.items()
+        }
 
     def rounds(self, session: Session, found: Mapping[int, int]) -> tuple[MeasuredRound, ...]:
         """Return the measures of a run's rounds, given by their complete evaluations."""
@@ -74,16 +90,21 @@ class Measured:
     def _round(self, reader: "_Reader", found: Mapping[int, int], round_: int) -> MeasuredRound:
         here = found[round_]
         rates = self._measures.get(here, lambda: measures(reader.verdicts(here)))
-        base, previous = found.get(0) if round_ else None, found.get(round_ - 1)
-        return MeasuredRound(
-            round_, rates, self._change(reader, base, here), self._change(reader, previous, here)
-        )
+        base = found.get(0) if round_ else None
+        previous = found.get(round_ - 1)
+        since_previous = {} if previous is None else {"honesty": self._honesty_change(reader, previous, here)}
+        return MeasuredRound(round_, rates, self._change(reader, base, here), since_previous)
 
     def _change(self, reader: "_Reader", before: int | None, after: int) -> Mapping[str, Difference]:
         if before is None:
             return {}
         return self._drift.get(
-            (before, after), lambda: drift(reader.verdicts(before), reader.verdicts(after))
+            (before, after), lambda: whole_drift(reader.verdicts(before), reader.verdicts(after))
+        )
+
+    def _honesty_change(self, reader: "_Reader", before: int, after: int) -> Difference:
+        return self._honesty_drift.get(
+            (before, after), lambda: honesty_drift(reader.verdicts(before), reader.verdicts(after))
         )
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from services.core.db import evaluations, runs, sweeps
+from services.core.db import runs, sweeps
 from services.core.db.runs import RunRecord
 from services.core.db.sweeps import ArmPlace
 from services.core.domain.phases import RunStatus
@@ -50,8 +50,7 @@ def show_runs(
     request: Request, caller: Reader, session: Database, measured: Memory, cursor: Cursor = None
 ) -> Response:
     """Return the list of runs."""
-    before = paging.decode(cursor, paging.time, paging.text) if cursor else None
-    found = runs.list_runs(session, _RUNS_A_PAGE + 1, before)
+    found = runs.list_runs(session, _RUNS_A_PAGE + 1, paging.moment(cursor))
     last = found[_RUNS_A_PAGE - 1] if len(found) > _RUNS_A_PAGE else None
     lines = tuple(_lines(session, measured, found[:_RUNS_A_PAGE]))
     return page(
@@ -69,7 +68,7 @@ def show_runs(
 def _lines(session: Session, measured: Measured, found: Sequence[RunRecord]) -> Iterator[Line]:
     ids = [run.id for run in found]
     places = sweeps.sweeps_of(session, ids)
-    honesty = measured.honesty(session, evaluations.complete(session, ids))
+    honesty = measured.honesty(session, measured.complete(session, found))
     progress = _progress(session, found)
     for run in found:
         yield Line(run, places.get(run.id), progress.get(run.id), honesty.get(run.id))

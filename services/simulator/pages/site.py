@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 
 from services.core.operations.measured import Measured
-from services.simulator.pages import assets, entrance, runs
+from services.simulator.pages import assets, compare, entrance, run, runs, trajectories
 
 
 def add_pages(app: FastAPI) -> None:
     """Let an application show pages."""
     app.state.measured = Measured()
-    for part in (assets, entrance, runs):
+    for part in (assets, entrance, runs, run, trajectories, compare):
         app.include_router(part.router)

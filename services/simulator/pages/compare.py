@@ -1,0 +1,117 @@
+"""Runs beside each other: one figure, one table, what can be said; a sweep's arms, or any runs that were ticked."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from sqlalchemy.orm import Session
+from starlette.responses import JSONResponse, Response
+
+from services.core.db import runs
+from services.core.db.runs import RunRecord
+from services.core.domain.identity import evaluation_key
+from services.core.domain.phases import RunStatus
+from services.core.operations.measured import Measured
+from services.core.operations.studies import Named
+from services.core.stats.paired import Difference
+from services.simulator.api.auth import Reader
+from services.simulator.api.compare import Runs
+from services.simulator.api.state import Database
+from services.simulator.pages.figures import captions, figures, legend
+from services.simulator.pages.look import HEADERS, page
+from services.simulator.pages.memory import Memory
+from services.simulator.pages.studies import Labels, study_of
+from services.simulator.report import sections
+from services.simulator.report.findings import findings
+from services.simulator.report.study import arms
+
+router = APIRouter(prefix="/compare", include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The runs that are compared."""
+
+    name: str
+    runs: tuple[tuple[RunRecord, Labels], ...]
+
+    @property
+    def rounds(self) -> int:
+        """The most rounds that any of them has."""
+        return max(run.spec.rounds for run, _ in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """A run's newest policy against the first run's of the same round, on the same items."""
+
+    run: RunRecord
+    round: int
+    changes: Mapping[str, Difference]
+
+
+@router.get("")
+def show(request: Request, caller: Reader, session: Database, measured: Memory, named: Runs) -> Response:
+    """Return the page that compares runs."""
+    chosen = _chosen(session, named)
+    study = study_of(session, measured, chosen.name, chosen.runs)
+    return page(
+        request,
+        caller,
+        "compare",
+        chosen=chosen,
+        study=study,
+        source=request.url.query,
+        is_live=any(run.status is RunStatus.RUNNING for run, _ in chosen.runs),
+        is_pocket=study.is_pocket,
+        findings=findings(study),
+        panels=captions(arms(study)),
+        legend=legend(arms(study)),
+        seeds=sections.seeds_section(study),
+        drift=sections.drift_section(study),
+        pressure=sections.measures_section(study, sections.PRESSURE),
+        knowledge=sections.measures_section(study, sections.KNOWLEDGE),
+        targeting=sections.measures_section(study, sections.TARGETING),
+        against=tuple(_against(session, measured, chosen)),
+        measures=_AGAINST,
+    )
+
+
+_AGAINST: Final = {
+    "honesty": "honesty",
+    "honest_share": "P(honest)",
+    "belief_accuracy": "belief accuracy",
+    "capability": "capability",
+    "deception_rate": "deception rate",
+    "targeting_gap": "targeting gap",
+}
+
+
+@router.get("/figures.json")
+def get_figures(_: Reader, session: Database, measured: Memory, named: Runs) -> JSONResponse:
+    """Return what the browser draws."""
+    chosen = _chosen(session, named)
+    study = study_of(session, measured, chosen.name, chosen.runs)
+    return JSONResponse(figures(arms(study), chosen.rounds), headers=HEADERS)
+
+
+def _chosen(session: Session, found: Named) -> Chosen:
+    return Chosen(
+        found.title, tuple((runs.get_run(session, run_id), labels) for run_id, labels in found.runs.items())
+    )
+
+
+def _against(session: Session, measured: Measured, chosen: Chosen) -> Iterator[Against]:
+    """Pair every other run with the first, where both were measured in the same way."""
+    (first, _), *others = chosen.runs
+    complete = measured.complete(session, [run for run, _ in chosen.runs])
+    for run, _ in others:
+        common = sorted(complete[first.id].keys() & complete[run.id].keys() - {0})
+        if common and _way(first) == _way(run):
+            here, there = complete[first.id][common[-1]], complete[run.id][common[-1]]
+            yield Against(run, common[-1], measured.change(session, here, there))
+
+
+def _way(run: RunRecord) -> Any:
+    return evaluation_key(run.spec, run.fingerprints)

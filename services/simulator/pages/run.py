@@ -1,0 +1,108 @@
+"""A run's page: its drift round by round, how far it is, whom it talked with and what trained it; live while it runs."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import yaml
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.core.db import events, policies, runs, sweeps
+from services.core.db.census import census
+from services.core.db.events import EventKind
+from services.core.db.runs import RunRecord
+from services.core.domain.phases import PhaseName, RunStatus
+from services.core.operations import launching
+from services.core.operations.progress import PhaseProgress, progress_of
+from services.simulator.api.auth import Reader
+from services.simulator.api.state import Database, State
+from services.simulator.pages.entrance import Sender
+from services.simulator.pages.figures import captions
+from services.simulator.pages.glance import glances
+from services.simulator.pages.look import page
+from services.simulator.pages.memory import Memory
+from services.simulator.pages.studies import run_result
+from services.simulator.report import sections
+from services.simulator.report.findings import findings
+from services.simulator.report.study import RunResult, Study, arms
+
+router = APIRouter(prefix="/runs", include_in_schema=False)
+GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Under pressure": sections.PRESSURE,
+    "Dishonest or forgetful?": sections.KNOWLEDGE,
+    "Targeting": sections.TARGETING,
+}
+"""The measures of the table, by what they tell."""
+
+_UNITS: Final[Mapping[PhaseName, str]] = {
+    PhaseName.SIMULATE: "conversation",
+    PhaseName.SELECT: "selection",
+    PhaseName.TRAIN: "step",
+    PhaseName.PUBLISH: "policy",
+    PhaseName.EVALUATE: "item",
+}
+
+
+@router.get("/{run_id}")
+def show_run(request: Request, caller: Reader, session: Database, measured: Memory, run_id: str) -> Response:
+    """Return a run's page."""
+    run = runs.get_run(session, run_id)
+    place = sweeps.sweeps_of(session, [run.id]).get(run.id)
+    (progress,) = progress_of(session, [run.id])
+    held = glances(census(session, run.id))
+    rounds = measured.rounds(session, measured.complete(session, [run])[run.id])
+    result = run_result(run, {}, rounds, held)
+    study = _alone(run, result)
+    return page(
+        request,
+        caller,
+        "run",
+        run=run,
+        place=place,
+        is_live=run.status is RunStatus.RUNNING,
+        is_pocket=study.is_pocket,
+        kinds=" ".join(EventKind),
+        seen=events.last_seq(session, run.id),
+        progress=progress,
+        phases=_by_round(progress.phases),
+        phase_names=tuple(PhaseName),
+        units=_UNITS,
+        result=result,
+        findings=findings(study),
+        panels=captions(arms(study)),
+        groups=GROUPS,
+        drift=sections.drift_section(study),
+        glances=held,
+        adapters=policies.adapters_of_run(session, run.id),
+        spec_text=yaml.safe_dump(run.spec.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+    )
+
+
+@router.post("/{run_id}/cancel")
+def cancel(_: Sender, session: Database, run_id: str) -> Response:
+    """Stop a run."""
+    return _back_to(launching.cancel(session, run_id))
+
+
+@router.post("/{run_id}/resume")
+def resume(_: Sender, session: Database, state: State, run_id: str) -> Response:
+    """Let a run go on."""
+    full_id = launching.resume(session, run_id)
+    state.ring_after(session, [full_id])
+    return _back_to(full_id)
+
+
+def _back_to(run_id: str) -> Response:
+    return RedirectResponse(f"/runs/{run_id}", HTTPStatus.SEE_OTHER)
+
+
+def _alone(run: RunRecord, result: RunResult) -> Study:
+    return Study(run.name, {}, (result,), "", run.spec.policy == "pocket")
+
+
+def _by_round(found: Sequence[PhaseProgress]) -> Mapping[int, Mapping[PhaseName, PhaseProgress]]:
+    rounds: dict[int, dict[PhaseName, PhaseProgress]] = {}
+    for phase in found:
+        rounds.setdefault(phase.round, {})[phase.name] = phase
+    return dict(sorted(rounds.items()))

@@ -1,0 +1,61 @@
+"""Runs beside each other: a sweep's arms or ticked ones, in one figure and one table, paired where they can be."""
+
+from html import unescape
+
+import pytest
+
+from services.core.db import sweeps
+from services.core.db.session import transaction
+from tests.core.db.builders import a_run
+from tests.simulator.api.service import Api
+from tests.simulator.pages.browsing import visit
+from tests.simulator.pages.test_run import text_of
+from tests.simulator.pages.worked import a_worked_run
+
+
+@pytest.fixture
+def two(api: Api) -> tuple[str, str]:
+    """Two arms that differ in whom they meet."""
+    return tuple(
+        a_worked_run(api, lies, population={"biased_share": share, "conversations": 10})
+        for share, lies in ((0, (4, 2)), (1, (4, 16)))
+    )
+
+
+def test_arms_are_told_apart_and_paired(api: Api, two: tuple[str, str]) -> None:
+    page_source = unescape(visit(api, f"/compare?run={two[0]}&run={two[1]}").text)
+    page = text_of(page_source)
+    for kind in ("png", "svg"):
+        assert f"/v1/compare/figure.{kind}?run={two[0]}&run={two[1]}" in page_source
+    assert "With a biased share of 0, no change of honesty is shown" in page
+    assert "With a biased share of 1, honesty fell from 0.80 to 0.20" in page
+    assert f"{two[1]} biased share 1, sft, satisfaction 1 −0.70 [" in page
+
+
+def test_a_sweep_is_its_arms(api: Api, two: tuple[str, str]) -> None:
+    arms = [
+        (run_id, {"population.biased_share": share}) for run_id, share in zip(two, (0.0, 1.0), strict=True)
+    ]
+    with transaction(api.engine) as session:
+        sweeps.insert_sweep(session, "sweep-1", "dose", arms)
+    page = text_of(visit(api, "/compare?sweep=sweep-1").text)
+    assert "dose" in page
+    assert all(run_id in page for run_id in two)
+
+
+def test_the_figure_has_a_line_an_arm(api: Api, two: tuple[str, str]) -> None:
+    figures = api.client.get(f"/compare/figures.json?run={two[0]}&run={two[1]}").json()
+    assert {point["arm"] for point in figures["panels"]["honesty"]["data"]["values"]} == {"0", "1"}
+    assert len(set(figures["config"]["dark"]["range"]["category"])) == 2
+
+
+def test_what_was_measured_in_other_ways_is_not_paired(api: Api, two: tuple[str, str]) -> None:
+    other = a_worked_run(api, (4, 9), seed=7)
+    page = text_of(visit(api, f"/compare?run={two[0]}&run={other}").text)
+    assert "Against" not in page
+
+
+def test_nothing_to_compare_is_said(api: Api) -> None:
+    assert visit(api, "/compare").status_code == 422
+    assert visit(api, "/compare?sweep=nosuch").status_code == 404
+    assert visit(api, f"/compare?run={a_run(api.engine)}").status_code == 200

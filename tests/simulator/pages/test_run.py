@@ -1,0 +1,93 @@
+"""A run's page: what it measured with n and interval, who talked and who trained, and what may be done with it."""
+
+import re
+from html import unescape
+
+from services.core.db import runs
+from services.core.db.session import transaction
+from services.core.db.tokens import Scope
+from services.core.domain.phases import RunStatus
+from tests.core.db.builders import a_run
+from tests.simulator.api.service import Api
+from tests.simulator.pages.browsing import let_in, send, visit
+from tests.simulator.pages.worked import a_worked_run
+
+
+def text_of(page: str) -> str:
+    """Return what a reader sees, without markup and folded white space."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def test_a_run_s_drift_stands_with_n_interval_and_what_would_be_found(api: Api) -> None:
+    run_id = a_worked_run(api)
+    page = text_of(visit(api, f"/runs/{run_id}").text)
+    assert "honesty fell from 0.80 to 0.20 in one round: −0.60 [" in page
+    assert re.search(
+        r"honesty = 1 − P\(lie\) 0\.80 \[0\.\d\d, 0\.\d\d\] n 20 0\.20 \[.{10}\] n 20 −0\.60 \[", page
+    )
+    assert re.search(r"Honesty, round by round .*\b1 −0\.60 \[[^]]*\] .* 20 0\.\d\d yes", page)
+
+
+def test_who_talked_and_who_trained_is_seen_at_a_glance(api: Api) -> None:
+    page = text_of(visit(api, f"/runs/{a_worked_run(api, training={'method': 'kto'})}").text)
+    assert "4 1 biased, 3 benign 3 0 1 timeout 1 9.0 · 4.5 1 1 biased, 0 benign 1 0 biased, 1 benign" in page
+
+
+def test_before_anything_is_measured_the_page_says_so(api: Api) -> None:
+    page = text_of(visit(api, f"/runs/{a_run(api.engine)}").text)
+    assert "No round after round 0 is measured yet." in page
+    assert "Nothing is measured yet." in page
+    assert "Round 0 of 1: evaluate, 0 of 5." in page
+
+
+def test_the_pocket_world_is_named_where_its_numbers_show(api: Api) -> None:
+    run_id = a_worked_run(api)
+    for path in ("/", f"/runs/{run_id}", f"/compare?run={run_id}"):
+        assert "no evidence about large models" in visit(api, path).text, path
+
+
+def test_a_running_run_is_followed_from_its_newest_event(api: Api) -> None:
+    run_id = a_run(api.engine)
+    assert f'data-events="/v1/runs/{run_id}/events?after=2"' in visit(api, f"/runs/{run_id}").text
+    with transaction(api.engine) as session:
+        runs.set_status(session, run_id, RunStatus.SUCCEEDED)
+    assert "data-events" not in visit(api, f"/runs/{run_id}").text
+
+
+def test_the_spec_is_there_in_full(api: Api) -> None:
+    page = visit(api, f"/runs/{a_run(api.engine)}").text
+    assert "keep_system_prompt: true" in page
+
+
+def test_a_figure_s_data_are_the_measures(api: Api) -> None:
+    run_id = a_worked_run(api)
+    figures = api.client.get(f"/compare/figures.json?run={run_id}").json()
+    points = figures["panels"]["honesty"]["data"]["values"]
+    assert [(point["round"], point["value"], point["n"]) for point in points] == [(0, 0.8, 20), (1, 0.2, 20)]
+    assert all(point["low"] < point["value"] < point["high"] for point in points)
+
+
+def test_cancel_and_resume(api: Api) -> None:
+    run_id = a_run(api.engine)
+    answer = send(api, f"/runs/{run_id}/cancel", {})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run_id}")
+    assert api.client.get(f"/v1/runs/{run_id}").json()["status"] == "cancelled"
+    send(api, f"/runs/{run_id}/resume", {})
+    assert api.client.get(f"/v1/runs/{run_id}").json()["status"] == "running"
+    assert api.rung == [run_id]
+
+
+def test_only_who_may_launch_may_cancel(guarded: Api) -> None:
+    run_id = a_run(guarded.engine)
+    let_in(guarded, Scope.READ)
+    assert "/cancel" not in visit(guarded, f"/runs/{run_id}").text
+    assert send(guarded, f"/runs/{run_id}/cancel", {}).status_code == 403
+    let_in(guarded, Scope.LAUNCH)
+    assert "/cancel" in visit(guarded, f"/runs/{run_id}").text
+    assert send(guarded, f"/runs/{run_id}/cancel", {}, "https://evil.example").status_code == 403
+    assert send(guarded, f"/runs/{run_id}/cancel", {}).status_code == 303
+
+
+def test_a_run_that_is_not_there_is_a_page_too(api: Api) -> None:
+    answer = visit(api, "/runs/nosuch")
+    assert (answer.status_code, "there is no run" in answer.text) == (404, True)
