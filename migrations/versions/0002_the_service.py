@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("created_at", TIME, server_default=NOW, nullable=False),
         sa.PrimaryKeyConstraint("caller", "key", name=op.f("idempotent_requests_pkey")),
     )
+    op.add_column("policies", sa.Column("needed_at", TIME, nullable=True))
     op.add_column(
         "trajectories",
         sa.Column("words", postgresql.TSVECTOR(), sa.Computed(WORDS, persisted=True), nullable=False),
@@ -76,6 +77,7 @@ def downgrade() -> None:
     for index in ("words", "scenario_id", "run_id_score", "run_id_id"):
         op.drop_index(f"trajectories_{index}_idx", "trajectories")
     op.drop_column("trajectories", "words")
+    op.drop_column("policies", "needed_at")
     for table in ("idempotent_requests", "tokens", "events"):
         op.drop_table(table)
     op.drop_column("phases", "silences")

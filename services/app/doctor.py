@@ -4,12 +4,13 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from services.app.service import open_service
-from services.app.wiring import BASES, Catalogue
+from services.app.wiring import Catalogue, known_bases
 from services.core.db.migrate import newest
-from services.core.domain.errors import LoopError
+from services.core.domain.errors import AdapterError, LoopError
 from services.core.settings import Settings
 
 PACKAGES = (
@@ -39,7 +40,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         **{name: _version_of(name) for name in PACKAGES},
         "database": lambda: _database(settings),
         "scenarios": lambda: _scenarios(settings),
-        **{f"policy {name}": _weights_of(name) for name in BASES},
+        **{f"policy {name}": _weights_of(folder) for name, folder in known_bases(settings).items()},
         "workers": lambda: f"{settings.workers} processes, leases of {settings.lease_s:g} s",
     }
     return tuple(_find(what, check) for what, check in checks.items())
@@ -68,9 +69,11 @@ def _scenarios(settings: Settings) -> str:
     return "; ".join(f"{item.name}: {len(item.scenarios)} scenarios" for item in environments)
 
 
-def _weights_of(name: str) -> Callable[[], str]:
+def _weights_of(folder: Path) -> Callable[[], str]:
     def check() -> str:
-        size = (BASES[name] / "model.safetensors").stat().st_size
-        return f"{size / 2**20:.1f} MiB in {BASES[name]}"
+        size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+        if not size:
+            raise AdapterError(f"there are no .safetensors weights in {folder}")
+        return f"{size / 2**20:.1f} MiB in {folder}"
 
     return check

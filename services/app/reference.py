@@ -45,6 +45,7 @@ MACHINE_DEFAULTS = {
     "workers": "one a core",
     "scenarios": "the project's `scenarios`",
     "redis_url": "none",
+    "trainer_device_batch": "none: the whole batch",
     "url": "none: the embedded service",
     "token": "none",
 }
@@ -85,7 +86,13 @@ def _said(info: FieldInfo) -> str:
 
 
 def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        f"{value:g}"
+        if isinstance(value, float)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def _settings() -> Iterator[str]:

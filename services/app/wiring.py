@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import HttpUrl
 from sqlalchemy import Engine
 
 from services.app.fingerprints import folder_sha256
@@ -25,9 +24,12 @@ from services.core.domain.judging import Judge
 from services.core.domain.phases import PhaseName, WorkerKind
 from services.core.domain.spec import RunSpec
 from services.core.domain.trajectory import Profile, Scenario, Slot, Trajectory, UserKind
+from services.core.llm.colocation import Turns
 from services.core.llm.directory import ServedPolicies
+from services.core.llm.fleet import Fleet
 from services.core.llm.model import ChatModel
 from services.core.llm.policies import WirePolicies
+from services.core.llm.serving import Serving
 from services.core.queue import rounds
 from services.core.queue.bell import open_redis, ring_after_commit
 from services.core.queue.lease import Grip
@@ -61,20 +63,29 @@ def registered(known: Mapping[str, Value], name: str, field: str) -> Value:
     return known[name]
 
 
+def known_bases(settings: Settings) -> Mapping[str, Path]:
+    """Return the folders of the base models by name. Raises `SpecError` for a server of an unknown one."""
+    bases = {**BASES, **settings.bases}
+    for base in settings.policy_urls:
+        registered(bases, base, "DRIFTLOOP_POLICY_URLS")
+    return bases
+
+
 class LocalDirectory:
     """The models of this installation, opened when first asked for and kept."""
 
-    def __init__(self, policy_urls: Mapping[str, HttpUrl]) -> None:
-        for base in policy_urls:
-            registered(BASES, base, "DRIFTLOOP_POLICY_URLS")
-        self._urls = policy_urls
+    def __init__(self, settings: Settings) -> None:
+        self._bases = known_bases(settings)
+        self._urls = settings.policy_urls
+        self._servers: dict[str, tuple[ServedPolicies, ...]] = {}
         self._policies: dict[str, ServedPolicies] = {}
         self._wires: list[WirePolicies] = []
 
     def policies(self, base: str) -> ServedPolicies:
-        """Return the server of a base's policies: the one behind its URL, else one in this process."""
+        """Return what answers for a base's policies: those behind its URLs, else one in this process."""
         if base not in self._policies:
-            self._policies[base] = self._open(base)
+            servers = self.servers(base)
+            self._policies[base] = servers[0] if len(servers) == 1 else Fleet(servers)
         return self._policies[base]
 
     async def close(self) -> None:
@@ -82,18 +93,27 @@ class LocalDirectory:
         for wire in self._wires:
             await wire.close()
 
-    def _open(self, base: str) -> ServedPolicies:
+    def servers(self, base: str) -> tuple[ServedPolicies, ...]:
+        """Return each single server behind `policies(base)`."""
+        if base not in self._servers:
+            self._servers[base] = self._open(base)
+        return self._servers[base]
+
+    def _open(self, base: str) -> tuple[ServedPolicies, ...]:
         folder = self.base_folder(base)
         if base in self._urls:
-            self._wires.append(WirePolicies(str(self._urls[base])))
-            return self._wires[-1]
+            wires = tuple(WirePolicies(str(url)) for url in self._urls[base])
+            self._wires += wires
+            return wires
+        if base not in BASES:
+            raise SpecError(f"policy: {base!r} has no server; name one in DRIFTLOOP_POLICY_URLS")
         from services.pocket.policy.server import PocketServer
 
-        return PocketServer(folder)
+        return (PocketServer(folder),)
 
     def base_folder(self, base: str) -> Path:
         """Return the folder of a base model."""
-        return registered(BASES, base, "policy")
+        return registered(self._bases, base, "policy")
 
     def user(self, name: str) -> ChatModel:
         """Return the model that plays simulated users."""
@@ -111,11 +131,12 @@ class Catalogue:
         self.environments: Mapping[str, Path] = {
             path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
         }
+        self._bases = known_bases(settings)
         self.environment = cache(self._environment)
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
-        registered(BASES, spec.policy, "policy")
+        registered(self._bases, spec.policy, "policy")
         registered(USERS, spec.conversation.user_model, "conversation.user_model")
         registered(JUDGES, spec.evaluation.judge, "evaluation.judge")
         registered(BENCHMARKS, spec.evaluation.data, "evaluation.data")
@@ -124,7 +145,7 @@ class Catalogue:
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
         """Return the sha256 of everything that the spec names."""
         return Fingerprints(
-            policy=folder_sha256(BASES[spec.policy]),
+            policy=folder_sha256(self._bases[spec.policy]),
             environment=folder_sha256(self.environments[spec.population.environment]),
             data=folder_sha256(BENCHMARKS[spec.evaluation.data]),
         )
@@ -191,6 +212,11 @@ class _Tools:
     grip: Grip
     loop: WorkLoop
 
+    @property
+    def serving(self) -> Serving:
+        """How policies are kept served."""
+        return Serving(self.engine, self.settings.policy_adapters)
+
     def talks(self, spec: RunSpec, policy: ServedPolicies) -> Converse:
         """Return how held-out conversations are held."""
         environment = self.known.environment(spec.population.environment)
@@ -209,11 +235,11 @@ def open_worker(
     """Open a worker of some kinds' phases; a trainer's needs the socket of a nursery."""
     grip = Grip()
     with WorkLoop(grip) as loop:
-        directory = LocalDirectory(settings.policy_urls)
+        directory = LocalDirectory(settings)
         loop.at_end(directory.close)
         tools = _Tools(settings, engine, Catalogue(settings), directory, grip, loop)
         handlers = {
-            phase: _on_unchanged_files(engine, tools.known, handler)
+            phase: _on_unchanged_files(engine, tools.known, _in_turn(tools, phase, handler))
             for kind in kinds
             for phase, handler in _handlers(kind, tools, nursery).items()
         }
@@ -224,10 +250,16 @@ def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[
     engine, directory, loop = tools.engine, tools.directory, tools.loop
     match kind:
         case WorkerKind.SIMULATOR:
-            return {PhaseName.SIMULATE: SimulatePhase(engine, directory, tools.known.environment, loop)}
+            return {
+                PhaseName.SIMULATE: SimulatePhase(
+                    engine, directory, tools.serving, tools.known.environment, loop
+                )
+            }
         case WorkerKind.EVALUATOR:
             return {
-                PhaseName.EVALUATE: EvaluatePhase(engine, directory, tools.known.items, tools.talks, loop)
+                PhaseName.EVALUATE: EvaluatePhase(
+                    engine, directory, tools.serving, tools.known.items, tools.talks, loop
+                )
             }
         case WorkerKind.TRAINER:
             if nursery is None:
@@ -235,9 +267,31 @@ def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[
             folders = tools.settings.adapters, tools.settings.logs
             return {
                 PhaseName.SELECT: SelectPhase(engine),
-                PhaseName.TRAIN: TrainPhase(engine, directory, nursery, *folders, tools.grip),
-                PhaseName.PUBLISH: PublishPhase(engine, directory, loop),
+                PhaseName.TRAIN: TrainPhase(
+                    engine, directory, nursery, *folders, tools.grip, *_devices(tools.settings)
+                ),
+                PhaseName.PUBLISH: PublishPhase(engine, directory, tools.serving, loop),
             }
+
+
+def _devices(settings: Settings) -> tuple[int, int | None]:
+    return settings.trainer_devices, settings.trainer_device_batch
+
+
+def _in_turn(tools: _Tools, phase: PhaseName, handler: Handler) -> Handler:
+    """Let a phase wait for its turn on the GPU, where serving and training share one."""
+    if not tools.settings.colocate or phase is PhaseName.SELECT:
+        return handler
+
+    def waiting(claim: Claim) -> None:
+        with transaction(tools.engine) as session:
+            base = runs.get_run(session, claim.run_id).spec.policy
+        servers = [WirePolicies(str(url)) for url in tools.settings.policy_urls.get(base, ())]
+        turns = Turns(tools.engine, base, servers)
+        with turns.training() if phase is PhaseName.TRAIN else turns.serving():
+            handler(claim)
+
+    return waiting
 
 
 def _on_unchanged_files(engine: Engine, known: Catalogue, handler: Handler) -> Handler:

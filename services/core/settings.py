@@ -7,12 +7,19 @@ that works on a fresh machine. What decides results is in the run spec, never he
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field, HttpUrl, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parents[2]
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Urls = Annotated[tuple[HttpUrl, ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
 def _default_data() -> Path:
@@ -48,10 +55,21 @@ class Settings(BaseSettings):
     auth: Literal["tokens", "open"] = "tokens"
     """Who may use the REST API: bearers of tokens, or (`open`) everybody who can reach it, which is refused on
     anything but loopback."""
-    policy_urls: Mapping[str, HttpUrl] = {}
-    """Base model → the OpenAI-compatible server that serves it, as JSON; a base that is not named runs in process."""
+    bases: Mapping[str, Path] = {}
+    """Base model → the folder of its weights and tokenizer, as JSON, beside the built-in `pocket`."""
+    policy_urls: Mapping[str, Urls] = {}
+    """Base model → the OpenAI-compatible server that serves it, or a list of servers that share the load, as JSON;
+    a base that is not named runs in process."""
+    policy_adapters: int = Field(default=16, ge=1, le=1000)
+    """Adapters that a policy server holds at once; the least recently needed is unloaded first."""
+    colocate: bool = False
+    """Serving and training share a GPU: the policy's servers sleep while a training runs (vLLM's sleep mode)."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Worker processes of the inline worker."""
+    trainer_devices: int = Field(default=1, ge=1, le=64)
+    """GPUs that one training uses together, a process each (without GPUs: processes on the CPU)."""
+    trainer_device_batch: int | None = Field(default=None, ge=1)
+    """Most examples at once on a training device; gradients are then accumulated to the spec's batch size."""
     scenarios: Path = PROJECT / "scenarios"
     """Folder of environments; an environment's name is its folder's."""
     lease_s: float = Field(default=10.0, gt=0.2)

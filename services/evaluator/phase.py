@@ -13,7 +13,7 @@ from services.core.domain.phases import policy_name
 from services.core.domain.spec import RunSpec
 from services.core.domain.verdict import Verdict
 from services.core.llm.directory import Directory, ServedPolicies
-from services.core.llm.serving import ensure_served
+from services.core.llm.serving import Serving
 from services.core.queue.loop import WorkLoop
 from services.evaluator.asking import Converse, Examination
 from services.evaluator.items import EvaluationItem
@@ -29,6 +29,7 @@ class EvaluatePhase:
 
     engine: Engine
     directory: Directory
+    serving: Serving
     items: Callable[[RunSpec], Sequence[EvaluationItem]]
     """A spec's items, in their stable order."""
     converse: Callable[[RunSpec, ServedPolicies], Converse]
@@ -56,7 +57,7 @@ class EvaluatePhase:
         )
 
         async def work() -> None:
-            await ensure_served(server, policy)
+            await self.serving.ensure(server, policy)
             missing = [item for item in shard if item.key not in there]
             writer = _Writer(self.engine, claim, evaluation_id, done=len(shard) - len(missing))
             await evaluate_items(missing, examination, run.spec.concurrency.in_flight, writer.receive)

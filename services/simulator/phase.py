@@ -12,7 +12,7 @@ from services.core.db.session import transaction
 from services.core.domain.phases import policy_name
 from services.core.domain.trajectory import Slot, Trajectory
 from services.core.llm.directory import Directory
-from services.core.llm.serving import ensure_served
+from services.core.llm.serving import Serving
 from services.core.queue.loop import WorkLoop
 from services.simulator.conversation import Stage
 from services.simulator.engine import simulate
@@ -29,6 +29,7 @@ class SimulatePhase:
 
     engine: Engine
     directory: Directory
+    serving: Serving
     environment: Callable[[str], Environment]
     loop: WorkLoop
 
@@ -53,7 +54,7 @@ class SimulatePhase:
         )
 
         async def work() -> None:
-            await ensure_served(server, policy)
+            await self.serving.ensure(server, policy)
             await self._hold(claim, run, slots, stage)
 
         self.loop.run(work())

@@ -2,17 +2,21 @@
 # (trl carries no complete types)
 """One training, in a process of its own: from a job to a finished adapter folder.
 
-Asked again for a job that is finished, it returns what is there; asked for another job at the same place, it refuses.
+Asked again for a job that is finished, it returns what is there; asked for another job at the same place, it refuses. A job
+for several devices is done by as many processes (`ranks`): one of them trains here as if alone, the others assist.
 """
 
+import tempfile
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 from services.core.domain.errors import AdapterError
 from services.trainer.adapters import read_record, staged, write_record
 from services.trainer.job import TrainedAdapter, TrainingJob
 from services.trainer.kto import kto_trainer
 from services.trainer.policy import Base, load_base, save_adapter, settle_machine, with_adapter
+from services.trainer.ranks import train_on_all
 from services.trainer.recipe import Progress, Report
 from services.trainer.rows import Row, read_rows, tokenise
 from services.trainer.sft import sft_trainer
@@ -23,7 +27,16 @@ _TRAINERS = {"sft": sft_trainer, "kto": kto_trainer}
 
 def run(job: TrainingJob, report: Report) -> TrainedAdapter:
     """Train the job's adapter, or return it if it is there. Raises LoopError when the job can't be done."""
-    return _finished(job) or _train(job, report)
+    done = _finished(job)
+    if done is not None:
+        return done
+    if job.devices > 1:
+        train_on_all(job, report)
+    else:
+        train_here(job, report)
+    done = _finished(job)
+    assert done is not None  # it has just been put there
+    return done
 
 
 def _finished(job: TrainingJob) -> TrainedAdapter | None:
@@ -44,31 +57,41 @@ def _finished(job: TrainingJob) -> TrainedAdapter | None:
     )
 
 
-def _train(job: TrainingJob, report: Report) -> TrainedAdapter:
+def train_here(job: TrainingJob, report: Report) -> None:
+    """Train in this process and put the adapter in its place."""
     began_s = time.monotonic()
-    settle_machine(job.threads)
-    rows = read_rows(job.rows, job.rows_sha256)
-    base = load_base(job.base)
-    examples = tokenise(rows, base.tokenizer, job.training.max_length)
+    base, examples = _load(job)
     print(
-        f"{job.training.method}: {len(examples)} examples, threads {job.threads}, device {base.model.device}"
+        f"{job.training.method}: {len(examples)} examples, {job.devices} devices, threads {job.threads}, "
+        f"device {base.model.device}"
     )
     facts = {"fingerprint": job.fingerprint(), "job": job.model_dump(mode="json"), "examples": len(examples)}
     with staged(job.output) as staging:
-        facts |= _fit(job, base, examples, staging, report)
+        model, result = _fit(job, base, examples, staging, report)
+        save_adapter(model, staging)
+        facts |= {"steps": result.global_step, "train_loss": result.training_loss}
         facts |= {"threads": job.threads, "wall_s": round(time.monotonic() - began_s, 3)}
         write_record(
             staging, facts | {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
         )
-    trained = _finished(job)
-    assert trained is not None  # staged() has just put it there
-    return trained
 
 
-def _fit(job: TrainingJob, base: Base, examples: list[Row], staging, report: Report) -> dict:
-    """Train, and write the adapter's files into `staging`."""
+def assist(job: TrainingJob) -> None:
+    """Train beside the process that writes the adapter; what is learnt here is the same, and is dropped."""
+    base, examples = _load(job)
+    with tempfile.TemporaryDirectory(prefix="driftloop-rank-") as scratch:
+        _fit(job, base, examples, Path(scratch), lambda *_: None)
+
+
+def _load(job: TrainingJob) -> tuple[Base, list[Row]]:
+    settle_machine(job.threads, job.devices)
+    rows = read_rows(job.rows, job.rows_sha256)
+    base = load_base(job.base)
+    return base, tokenise(rows, base.tokenizer, job.training.max_length)
+
+
+def _fit(job: TrainingJob, base: Base, examples: list[Row], scratch: Path, report: Report):
+    """Train; return the model and TRL's account of it. `scratch` is a folder that TRL wants and leaves empty."""
     model = with_adapter(base.model, job.start or step0_adapter(base.model, job))
-    trainer = _TRAINERS[job.training.method](job, base, model, examples, staging, Progress(report))
-    result = trainer.train()
-    save_adapter(model, staging)
-    return {"steps": result.global_step, "train_loss": result.training_loss}
+    trainer = _TRAINERS[job.training.method](job, base, model, examples, scratch, Progress(report))
+    return model, trainer.train()

@@ -8,7 +8,7 @@ JSON. Which device trains is the machine's business: a GPU when there is one, el
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,10 +49,14 @@ class TrainingJob(BaseModel):
     round: Annotated[int, Field(ge=1)]
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """CPU threads: pinned, because sums of floats depend on it."""
+    devices: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that train together, one a GPU (or, without one, on the CPU)."""
+    device_batch: Annotated[int | None, Field(ge=1)] = None
+    """Most examples at once on a device; None means as many as the batch size asks for."""
 
     def fingerprint(self) -> str:
         """Return the hex sha256 of all that decides the result. Raises AdapterError if an input is missing."""
-        facts = {
+        facts: dict[str, Any] = {
             "base": base_sha256(self.base),
             "rows": self.rows_sha256,
             "start": None if self.start is None else content_sha256(self.start),
@@ -61,6 +65,8 @@ class TrainingJob(BaseModel):
             "seed": [self.run_seed, self.round],
             "threads": self.threads,
         }
+        if (self.devices, self.device_batch) != (1, None):
+            facts["devices"] = [self.devices, self.device_batch]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -17,8 +17,9 @@ from services.core.domain.errors import AdapterError
 from services.core.domain.phases import policy_name
 from services.core.domain.selection import Candidate, select
 from services.core.domain.trajectory import Trajectory
-from services.core.llm.directory import Directory, ServedPolicies
-from services.core.llm.serving import ensure_served
+from services.core.llm.directory import Directory
+from services.core.llm.server import PolicyServer
+from services.core.llm.serving import Serving
 from services.core.queue.lease import Grip
 from services.core.queue.loop import WorkLoop
 from services.trainer.job import TrainedAdapter, TrainingJob, lineage
@@ -59,6 +60,9 @@ class TrainPhase:
     """Folder of the adapters."""
     logs: Path
     grip: Grip
+    devices: int = 1
+    device_batch: int | None = None
+    """Most examples at once on a device; none means the whole batch."""
 
     def __call__(self, claim: Claim) -> None:
         """Train the round's adapter, or find it finished."""
@@ -102,6 +106,8 @@ class TrainPhase:
             training=run.spec.training,
             run_seed=run.spec.seed,
             round=round_,
+            devices=self.devices,
+            device_batch=self.device_batch,
         )
 
 
@@ -111,6 +117,7 @@ class PublishPhase:
 
     engine: Engine
     directory: Directory
+    serving: Serving
     loop: WorkLoop
 
     def __call__(self, claim: Claim) -> None:
@@ -122,14 +129,18 @@ class PublishPhase:
         if adapter is None:
             raise AdapterError(f"adapter {key} was trained but is not in the database")
         policy = PublishedPolicy(key, run.spec.policy, adapter.path)
-        self.loop.run(_prove(self.directory.policies(run.spec.policy), policy))
+        self.loop.run(self._prove(policy))
         with transaction(self.engine) as session:
             policies.publish(session, claim, key, run.spec.policy, key)
 
+    async def _prove(self, policy: PublishedPolicy) -> None:
+        for server in self.directory.servers(policy.base):
+            await self.serving.ensure(server, policy)
+            await _probe(server, policy)
 
-async def _prove(server: ServedPolicies, policy: PublishedPolicy) -> None:
+
+async def _probe(server: PolicyServer, policy: PublishedPolicy) -> None:
     """Raise `AdapterError` unless the server serves the policy and it is not the base in disguise."""
-    await ensure_served(server, policy)
     if policy.name not in await server.served():
         raise AdapterError(f"{policy.name} was loaded but is not served")
     probe, base = await server.probe(policy.name), await server.probe(policy.base)

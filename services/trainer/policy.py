@@ -29,11 +29,12 @@ class Base(NamedTuple):
     tokenizer: PreTrainedTokenizerBase
 
 
-def settle_machine(threads: int) -> None:
-    """Pin the CPU threads and show torch one GPU at most, before it looks for any."""
+def settle_machine(threads: int, devices: int) -> None:
+    """Pin the CPU threads and, for a training on one device, show torch one GPU at most, before it looks for any."""
     torch.set_num_threads(threads)
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
+    if devices == 1:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[0]
 
 
 def has_gpu() -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerState, TrainingArguments
 
 from services.core.domain.seeds import derive_seed
+from services.trainer.batches import share
 from services.trainer.job import TrainingJob
 from services.trainer.policy import has_gpu
 
@@ -48,18 +49,22 @@ class Progress(TrainerCallback):
 def arguments(job: TrainingJob, scratch: Path) -> dict[str, Any]:
     """Return what SFTConfig and KTOConfig are both made of. `scratch` is a folder that TRL wants and leaves empty."""
     spec, on_gpu = job.training, has_gpu()
+    least = 2 if spec.method == "kto" else 1
+    each = share(spec.batch_size, job.devices, job.device_batch, least)
     return {
         "output_dir": str(scratch),
         "learning_rate": spec.learning_rate,
         "num_train_epochs": spec.epochs,
-        "per_device_train_batch_size": spec.batch_size,
-        "gradient_accumulation_steps": 1,
+        "per_device_train_batch_size": each.per_device,
+        "gradient_accumulation_steps": each.accumulation,
         "weight_decay": spec.weight_decay,
         "max_length": spec.max_length,
         "seed": derive_seed(job.run_seed, job.round, "training") % 2**32,
         "use_cpu": not on_gpu,
         "bf16": on_gpu,
         "gradient_checkpointing": on_gpu,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if on_gpu else None,
+        "ddp_find_unused_parameters": False if job.devices > 1 else None,
         "dataloader_pin_memory": on_gpu,
         "dataloader_num_workers": 0,
         "save_strategy": "no",

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from pydantic import HttpUrl
 
 from services.app.wiring import LocalDirectory
 from services.core.domain.errors import SpecError
+from services.core.llm.fleet import Fleet
 from services.core.llm.policies import WirePolicies
+from services.core.settings import Settings
 from services.pocket.policy.server import PocketServer
 
 WITHOUT_TORCH = """
@@ -21,7 +23,7 @@ from services.app import cli
 from services.app.wiring import Catalogue, LocalDirectory
 from services.core.settings import Settings
 Catalogue(Settings())
-LocalDirectory({"pocket": "http://policy:8001"}).policies("pocket")
+LocalDirectory(Settings(policy_urls={"pocket": "http://policy:8001"})).policies("pocket")
 """
 BASE_ONLY = """
 for name in ("fastapi", "starlette", "uvicorn", "altair", "vl_convert", "jinja2", "pyarrow", "prometheus_client", "multipart"):
@@ -29,21 +31,37 @@ for name in ("fastapi", "starlette", "uvicorn", "altair", "vl_convert", "jinja2"
 """
 
 
+def directory(**policy_urls: str | list[str]) -> LocalDirectory:
+    return LocalDirectory(Settings.model_validate({"policy_urls": policy_urls}))
+
+
 def test_a_base_with_a_url_is_spoken_to_over_the_wire():
-    assert isinstance(
-        LocalDirectory({"pocket": HttpUrl("http://policy:8001")}).policies("pocket"), WirePolicies
-    )
+    assert isinstance(directory(pocket="http://policy:8001").policies("pocket"), WirePolicies)
+
+
+def test_a_base_with_several_urls_is_a_fleet():
+    found = directory(pocket=["http://one:8001", "http://two:8001"])
+    assert isinstance(found.policies("pocket"), Fleet)
+    assert found.policies("pocket") is found.policies("pocket")
+    assert len(found.servers("pocket")) == 2
+
+
+def test_a_base_of_the_settings_needs_a_server(tmp_path: Path):
+    found = LocalDirectory(Settings(bases={"llama": tmp_path}))
+    assert found.base_folder("llama") == tmp_path
+    with pytest.raises(SpecError, match="DRIFTLOOP_POLICY_URLS"):
+        found.policies("llama")
 
 
 def test_a_base_without_one_is_served_here_once():
-    directory = LocalDirectory({})
-    assert isinstance(directory.policies("pocket"), PocketServer)
-    assert directory.policies("pocket") is directory.policies("pocket")
+    found = directory()
+    assert isinstance(found.policies("pocket"), PocketServer)
+    assert found.policies("pocket") is found.policies("pocket")
 
 
 def test_a_url_for_an_unknown_base_is_refused():
     with pytest.raises(SpecError, match=r"^DRIFTLOOP_POLICY_URLS: 'poket' is not registered here"):
-        LocalDirectory({"poket": HttpUrl("http://policy:8001")})
+        directory(poket="http://policy:8001")
 
 
 @pytest.mark.parametrize(

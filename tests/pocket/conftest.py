@@ -19,12 +19,12 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_adapter(tmp_path_factory.mktemp("adapter"), use_rslora=False)
 
 
-def make_adapter(folder: Path, *, use_rslora: bool) -> Path:
+def make_adapter(folder: Path, *, use_rslora: bool = False, seed: int = 3, scale: float = 0.2) -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    torch.manual_seed(3)
+    torch.manual_seed(seed)
     base = AutoModelForCausalLM.from_pretrained(WEIGHTS_FOLDER, dtype=torch.float32)
     config = LoraConfig(
         task_type="CAUSAL_LM",
@@ -36,6 +36,6 @@ def make_adapter(folder: Path, *, use_rslora: bool) -> Path:
     model = get_peft_model(base, config)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.2)
+            torch.nn.init.normal_(parameter, std=scale)
     model.save_pretrained(folder)
     return folder

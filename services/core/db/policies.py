@@ -1,16 +1,18 @@
 """Adapters and published policies in the database."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
-from services.core.db.tables import Adapter, Policy
+from services.core.db.tables import Adapter, Phase, Policy
 from services.core.domain.errors import NotFound
+from services.core.domain.phases import PhaseName, ShardStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,33 @@ def get_policy(session: Session, name: str) -> PublishedPolicy:
         raise NotFound(f"policy {name!r} is not published")
     policy, path = found
     return PublishedPolicy(policy.name, policy.base, None if policy.adapter_id is None else Path(path))
+
+
+def need(session: Session, name: str) -> None:
+    """Note that a policy is needed now."""
+    session.execute(update(Policy).where(Policy.name == name).values(needed_at=func.now()))
+
+
+def spare(session: Session, served: Collection[str]) -> tuple[str, ...]:
+    """Return which of the served adapters no running shard needs, the least recently needed first."""
+    using = (
+        (Phase.name == PhaseName.SIMULATE, Phase.round - 1),
+        (Phase.name != PhaseName.SIMULATE, Phase.round),
+    )
+    in_use = exists().where(
+        Phase.status == ShardStatus.RUNNING,
+        Phase.name.in_((PhaseName.SIMULATE, PhaseName.PUBLISH, PhaseName.EVALUATE)),
+        Phase.run_id == Policy.run_id,
+        case(*using) == Policy.round,
+    )
+    query = select(Policy.name).where(Policy.name.in_(served), Policy.adapter_id.is_not(None), ~in_use)
+    return tuple(session.execute(query.order_by(Policy.needed_at.nulls_first(), Policy.name)).scalars())
+
+
+def count_adapters(session: Session, served: Collection[str]) -> int:
+    """Return how many of the served names are adapters of ours."""
+    query = select(func.count()).where(Policy.name.in_(served), Policy.adapter_id.is_not(None))
+    return session.execute(query).scalar_one()
 
 
 def _adapter_id(session: Session, key: str) -> int:

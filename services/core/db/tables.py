@@ -207,6 +207,8 @@ class Policy(Base):
     round: Mapped[int]
     adapter_id: Mapped[int | None] = mapped_column(ForeignKey("adapters.id", ondelete="CASCADE"))
     published_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    needed_at: Mapped[datetime | None]
+    """When a worker last made sure that it is served."""
 
 
 class TrajectoryRow(Base):

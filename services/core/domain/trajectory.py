@@ -84,6 +84,11 @@ class Call:
     prompt_tokens: int | None
     completion_tokens: int | None
     cost_usd: float | None
+    top_p: float = 1.0
+    token_ids: tuple[int, ...] | None = None
+    """What the policy drew, end token included, where its server tells: re-tokenising the text may differ."""
+    reasoning: str | None = None
+    """What a reasoning model said to itself, kept apart from its reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Which model a registered name means. The app fills it in; the services only ask."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,10 @@ class Directory(Protocol):
 
     def policies(self, base: str) -> ServedPolicies:
         """Return the server of a base model and its adapters."""
+        ...
+
+    def servers(self, base: str) -> Sequence[PolicyServer]:
+        """Return each single server behind `policies(base)`, for what must be shown of every one."""
         ...
 
     def base_folder(self, base: str) -> Path:

@@ -83,8 +83,8 @@ class WirePolicies:
         choice, usage = completion.choices[0], completion.usage
         reasoning = choice.message.reasoning_content or choice.message.reasoning
         return ChatReply(
-            # Whoever asked cleans the text, as every model's.
-            text=choice.message.content or "",
+            # Whoever asked cleans the text, as every model's. White space around a reply depends on the server.
+            text=(choice.message.content or "").strip(),
             finish_reason=choice.finish_reason or "unknown",
             latency_s=time.perf_counter() - started,
             prompt_tokens=usage.prompt_tokens,
@@ -111,6 +111,27 @@ class WirePolicies:
             raise AdapterError(f"{name}: {self._wire.url} does not unload it: {answer.complaint}")
         self._folders.pop(name, None)
 
+    async def sleep(self) -> None:
+        """Give the server's GPU memory back (vLLM's sleep mode, level 1: weights move to main memory)."""
+        await self._must("/sleep?level=1")
+
+    async def wake(self) -> None:
+        """Be ready to answer again; an awake server stays so."""
+        answer = await self._wire.get("/is_sleeping")
+        if not answer.is_ok or '"is_sleeping":false' not in answer.body.replace(" ", ""):
+            await self._must("/wake_up")
+
+    async def _must(self, path: str) -> None:
+        try:
+            answer = await self._wire.post(path, {})
+        except ProviderError as error:
+            raise AdapterError(str(error)) from error
+        if not answer.is_ok:
+            raise AdapterError(
+                f"{self._wire.url}{path}: {answer.complaint}; colocation needs vLLM with --enable-sleep-mode "
+                "and VLLM_SERVER_DEV_MODE=1"
+            )
+
     async def served(self) -> frozenset[str]:
         """Return the names that answer now."""
         return frozenset(await self._roots("its models"))
@@ -125,7 +146,9 @@ class WirePolicies:
         choice = completion.choices[0]
         if choice.logprobs is None or choice.logprobs.content is None:
             raise AdapterError(f"{name}: {self._wire.url} tells no log-probabilities, so it can't be probed")
-        return Probe(choice.message.content or "", tuple(one.logprob for one in choice.logprobs.content))
+        return Probe(
+            (choice.message.content or "").strip(), tuple(one.logprob for one in choice.logprobs.content)
+        )
 
     async def _remembering(self, request: ChatRequest) -> _Completion:
         try:

@@ -274,3 +274,16 @@ def test_a_server_that_tells_no_logprobs_cannot_be_probed():
     error, _ = meet(completion(), do=lambda client: client.probe("m"))
     assert isinstance(error, AdapterError)
     assert "can't be probed" in str(error)
+
+
+def test_a_sleeping_server_is_woken_and_an_awake_one_left_alone():
+    asleep = meet(Says(body='{"is_sleeping":true}'), Says(), do=lambda client: client.wake())[1]
+    awake = meet(Says(body='{"is_sleeping": false}'), do=lambda client: client.wake())[1]
+    assert [path for path, _ in asleep.asked] == ["/is_sleeping", "/wake_up"]
+    assert [path for path, _ in awake.asked] == ["/is_sleeping"]
+
+
+def test_a_server_that_can_not_sleep_says_how_to_mend_it():
+    error, _ = meet(Says(404, "Not Found"), do=lambda client: client.sleep())
+    assert isinstance(error, AdapterError)
+    assert "--enable-sleep-mode" in str(error)

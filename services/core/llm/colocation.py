@@ -1,0 +1,81 @@
+"""One GPU for serving and for training: they take turns, and the server sleeps while a training has the memory.
+
+Shards that ask a policy share a lock of the base model in Postgres, a training has it alone; so a training waits for conversations
+in flight, and new ones wait for the training, on any number of workers. Postgres drops a dead worker's lock. A server that such
+a worker left asleep is woken by the next one that needs it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Engine, text
+
+
+class Sleeper(Protocol):
+    """A server that can give its memory back for a while (vLLM's sleep mode)."""
+
+    async def sleep(self) -> None:
+        """Give the memory back; names stay known. Raises `AdapterError`."""
+        ...
+
+    async def wake(self) -> None:
+        """Be ready to answer; does nothing if it is awake. Raises `AdapterError`."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Who has the GPU of a base model."""
+
+    engine: Engine
+    base: str
+    servers: Sequence[Sleeper]
+
+    @contextmanager
+    def serving(self) -> Generator[None]:
+        """Let the servers answer while the block runs."""
+        with self._locked("pg_advisory_lock_shared"):
+            self._all(lambda server: server.wake())
+            yield
+
+    @contextmanager
+    def training(self) -> Generator[None]:
+        """Have the memory while the block runs; wake the servers after it, whatever became of it."""
+        with self._locked("pg_advisory_lock"):
+            try:
+                self._all(lambda server: server.sleep())
+                yield
+            finally:
+                self._all(lambda server: server.wake())
+
+    def _all(self, order: Callable[[Sleeper], Awaitable[None]]) -> None:
+        # On a loop of its own: a server is woken also when the worker's has lost its shard.
+        async def ordered() -> None:
+            try:
+                await asyncio.gather(*(order(server) for server in self.servers))
+            finally:
+                await asyncio.gather(*(server.close() for server in self.servers))
+
+        asyncio.run(ordered())
+
+    @contextmanager
+    def _locked(self, lock: str) -> Generator[None]:
+        key = int.from_bytes(hashlib.sha256(self.base.encode()).digest()[:8], "big", signed=True)
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # A turn may be hours away; the worker's lease is renewed meanwhile.
+            connection.execute(text("SET lock_timeout = 0"))
+            connection.execute(text("SET statement_timeout = 0"))
+            connection.execute(text(f"SELECT {lock}(:key)"), {"key": key})
+            try:
+                yield
+            finally:
+                # Closed, not given back to the pool: the lock and the settings end with the connection.
+                connection.invalidate()
