@@ -51,6 +51,19 @@ def database_url(server_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def empty_database(server_url: str, database_url: str) -> Iterator[str]:
+    """A database without a schema, beside the tests' own."""
+    admin = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    name = f"empty_{os.getpid()}"
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield database_url.replace(f"test_{os.getpid()}", name)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on an empty database."""
     opened = open_engine(database_url)

@@ -51,7 +51,7 @@ def work_queue(settings: Settings, kind: WorkerKind, name: str) -> None:
         path = None if nursery is None else nursery.socket_path
         with open_worker(settings, engine, name, [kind], path, ring) as worker, Upkeep(engine, redis):
             log.info("ready", kind=kind, lease_s=settings.lease_s)
-            listen(worker, kind, redis)
+            listen(worker, kind, open_redis(settings.redis_url))
 
 
 def await_schema(engine: Engine, patience_s: float) -> None:

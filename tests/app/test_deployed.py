@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 
 import httpx2
 import pytest
@@ -20,19 +19,6 @@ def run(*words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [DRIFTLOOP, *words], env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-
-
-@pytest.fixture
-def empty_database(server_url: str, database_url: str) -> Iterator[str]:
-    """A database without a schema, beside the tests' own."""
-    admin = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
-    name = f"empty_{os.getpid()}"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield database_url.replace(f"test_{os.getpid()}", name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
 
 
 def test_migrate_makes_the_schema_once(empty_database: str):

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from services.app.wiring import Catalogue, ring
 from services.core.db import embedded
 from services.core.db.session import open_engine, transaction
-from services.core.domain.phases import WorkerKind, worker_kind
+from services.core.domain.phases import WorkerKind
 from services.core.operations import launching, planning
 from services.core.settings import Settings
 from tests.e2e.installation import DRIFTLOOP, PATIENCE_S, Installation, await_that
@@ -28,7 +28,6 @@ class Held(NamedTuple):
     """A shard in a worker's hands."""
 
     phase_id: int
-    phase: str
     attempt: int
     worker: str
 
@@ -89,21 +88,19 @@ class Fleet:
         self.processes[name].send_signal(number)
         return self.processes[name].wait(PATIENCE_S)
 
-    def alive(self, kind: WorkerKind) -> list[str]:
-        """Return the living workers of a kind."""
-        return [
-            name
-            for name, process in self.processes.items()
-            if name.startswith(f"{kind}-") and process.poll() is None
-        ]
+    def kind(self, name: str) -> WorkerKind:
+        return WorkerKind(name.partition("-")[0])
+
+    def alive(self) -> list[str]:
+        return [name for name, process in self.processes.items() if process.poll() is None]
 
     def holding(self, kind: WorkerKind | None = None) -> list[Held]:
         """Return the shards that are in the hands of living workers, of one kind or of all."""
-        query = text("SELECT id, name, attempt, worker FROM phases WHERE status = 'running'")
+        query = text("SELECT id, attempt, worker FROM phases WHERE status = 'running' ORDER BY id")
         with transaction(self.engine) as session:
             held = [Held(*row) for row in session.execute(query)]
-        of_kind = [one for one in held if kind is None or worker_kind(one.phase) is kind]  # pyright: ignore[reportArgumentType]
-        return [one for one in of_kind if self.processes[one.worker].poll() is None]
+        living = set(self.alive())
+        return [one for one in held if one.worker in living and kind in (None, self.kind(one.worker))]
 
     def are_running(self) -> bool:
         """Tell whether any run has not ended."""

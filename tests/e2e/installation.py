@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import yaml
@@ -26,6 +26,8 @@ from services.core.db.embedded import embedded_postgres
 from services.core.db.migrate import upgrade
 from services.core.db.session import open_engine, transaction
 from services.core.db.tables import Base
+
+Found = TypeVar("Found")
 
 DRIFTLOOP = str(Path(sys.executable).with_name("driftloop"))
 PATIENCE_S = 300
@@ -166,12 +168,13 @@ def ended(process: subprocess.Popen[str]) -> Ended:
     return Ended(process.returncode, out, err)
 
 
-def await_that(holds: Callable[[], object], what: str, every_s: float = 0.02) -> None:
-    """Wait until something holds; fail after a time that is far more than it needs."""
+def await_that(holds: Callable[[], Found], what: str, every_s: float = 0.02) -> Found:
+    """Wait until something holds, and return it; fail after a time that is far more than it needs."""
     deadline = time.monotonic() + PATIENCE_S
-    while not holds():
+    while not (found := holds()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(every_s)
+    return found
 
 
 def run_facts(session: Session, run_id: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from services.core.db import phases, runs
 from services.core.db.session import transaction
-from services.core.domain.phases import RunStatus, WorkerKind
+from services.core.db.tables import Phase
+from services.core.domain.phases import RunStatus, ShardStatus, WorkerKind
 from services.core.operations import launching
 from tests.e2e.fleet import Fleet, fleet_of
 from tests.e2e.installation import SMALL, await_that, fresh
@@ -31,8 +32,25 @@ PLACE = {"run", "round", "phase", "shard", "attempt"}
 
 @pytest.fixture
 def fleet() -> Iterator[Fleet]:
+    """An installation without workers."""
     with fresh() as installation, fleet_of(installation) as opened:
         yield opened
+
+
+class Crewed(NamedTuple):
+    """An installation with workers, by name."""
+
+    fleet: Fleet
+    simulator: str
+    other_simulator: str
+    trainer: str
+    evaluator: str
+
+
+@pytest.fixture(scope="module")
+def crewed() -> Iterator[Crewed]:
+    with fresh() as installation, fleet_of(installation) as opened:
+        yield Crewed(opened, *opened.start_ready(SIMULATOR, SIMULATOR, TRAINER, EVALUATOR))
 
 
 def status(fleet: Fleet, run_id: str) -> RunStatus:
@@ -51,13 +69,14 @@ def events_of(fleet: Fleet, run_id: str, kind: str) -> list[dict[str, Any]]:
         return list(session.execute(query, {"run": run_id, "kind": kind}).scalars())
 
 
-def test_workers_share_a_round_and_every_line_of_a_shard_says_which(fleet: Fleet) -> None:
-    names = fleet.start_ready(SIMULATOR, SIMULATOR, TRAINER, EVALUATOR)
+def test_workers_share_a_round_and_every_line_of_a_shard_says_which(crewed: Crewed) -> None:
+    fleet, *names = crewed
     (run_id,) = fleet.launch(SMALL | {"concurrency": {"in_flight": 4, "shard_size": 4}})
     await_end(fleet, run_id)
     with transaction(fleet.engine) as session:
         shards = phases.of_runs(session, [run_id])
-    assert {shard.worker for shard in shards if shard.name == "simulate"} == set(names[:2])
+    talked = {shard.worker for shard in shards if shard.name == "simulate"}
+    assert talked == {crewed.simulator, crewed.other_simulator}
     assert {shard.attempt for shard in shards} == {1}
     for name in names:
         lines = fleet.log(name)
@@ -67,17 +86,22 @@ def test_workers_share_a_round_and_every_line_of_a_shard_says_which(fleet: Fleet
         assert all(line.keys() >= PLACE for line in of_shards)
 
 
-def test_work_goes_on_while_redis_is_away_and_the_bell_is_heard_again_after(fleet: Fleet) -> None:
-    names = fleet.start_ready(SIMULATOR, TRAINER, EVALUATOR)
+def test_work_goes_on_while_redis_is_away_and_the_bell_is_heard_again_after(crewed: Crewed) -> None:
+    fleet, *names = crewed
     fleet.redis.stop()
     (run_id,) = fleet.launch(QUICK)
-    await_that(lambda: fleet.has_logged(names[2], "claimed"), "work without a bell")
+    await_that(lambda: done(fleet, run_id), "work without a bell")
     fleet.redis.start()
     await_end(fleet, run_id)
     for name in names:
         await_that(lambda name=name: fleet.has_logged(name, "Redis answers; waiting for the bell"), name)
     (again,) = fleet.launch(QUICK | {"seed": 4})
     await_end(fleet, again)
+
+
+def done(fleet: Fleet, run_id: str) -> list[Phase]:
+    with transaction(fleet.engine) as session:
+        return [shard for shard in phases.of_runs(session, [run_id]) if shard.status == ShardStatus.DONE]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -119,21 +143,21 @@ def trainings(fleet: Fleet) -> list[psutil.Process]:
     return [one for one in nurseries if one.parent() in nurseries]
 
 
-def test_a_cancelled_run_is_let_go_of_in_mid_shard(fleet: Fleet) -> None:
-    _, trainer, evaluator = fleet.start_ready(SIMULATOR, TRAINER, EVALUATOR)
+def test_a_cancelled_run_is_let_go_of_in_mid_shard(crewed: Crewed) -> None:
+    fleet = crewed.fleet
     (measured,) = fleet.launch(LONG_EVALUATION)
     await_that(lambda: fleet.holding(EVALUATOR), "the measurement")
     cancel(fleet, measured)
-    await_dropped(fleet, evaluator)
+    await_dropped(fleet, crewed.evaluator)
     (trained,) = fleet.launch(LONG_TRAINING)
     await_that(lambda: trainings(fleet), "the training")
     cancel(fleet, trained)
-    await_dropped(fleet, trainer)
+    await_dropped(fleet, crewed.trainer)
     await_that(lambda: not trainings(fleet), "the training's end")
     # Neither counts against the shard, and the workers are there for others.
     assert (
         events_of(fleet, measured, "shard.owed_again") == events_of(fleet, trained, "shard.owed_again") == []
     )
-    (other,) = fleet.launch(QUICK)
+    (other,) = fleet.launch(QUICK | {"seed": 5})
     await_end(fleet, other)
     assert status(fleet, measured) is status(fleet, trained) is RunStatus.CANCELLED

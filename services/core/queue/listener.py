@@ -83,7 +83,10 @@ class Listener(SimpleWorker):
 
 
 def listen(worker: Worker, kind: WorkerKind, redis: Redis) -> None:
-    """Work a kind's shards until stopped. Raises `Stop`, and whatever is wrong with the worker itself."""
+    """Work a kind's shards until stopped. Raises `Stop`, and whatever is wrong with the worker itself.
+
+    The client is the listener's own: RQ gives it the patience to wait for a bell.
+    """
     while True:
         stop_on_signals()
         try:
@@ -113,9 +116,12 @@ def _answer_bells(worker: Worker, kind: WorkerKind, redis: Redis) -> None:
 
 
 def _work_without_bells(worker: Worker, redis: Redis) -> None:
-    while not _answers(redis):
+    # One look at least: a Redis that answers may yet refuse all else.
+    while True:
         if not worker.work_one():
             time.sleep(LOOK_EVERY_S)
+        if _answers(redis):
+            return
 
 
 def _answers(redis: Redis) -> bool:

@@ -161,10 +161,10 @@ def test_a_kill_is_not_counted_as_a_failure(engine: Engine) -> None:
 def test_a_resumed_run_that_was_killed_often_starts_with_a_clean_count(engine: Engine) -> None:
     run_id = a_run(engine, evaluation_items=1)
     for _ in range(phases.MAX_SILENCES + 1):
-        fall_silent(engine)
         with transaction(engine) as session:
             rounds.resume(session, runs.get_run(session, run_id))
-    assert statuses(engine, run_id) == [ShardStatus.OWED]
+        fall_silent(engine)
+        assert statuses(engine, run_id) == [ShardStatus.OWED]
 
 
 def test_three_failures_give_up_the_shard_and_the_run_until_resumed(engine: Engine) -> None:
