@@ -71,6 +71,14 @@ def moment(when: datetime) -> str:
     return f"{when:%-d %b %Y, %H:%M}"
 
 
+def span(seconds: float) -> str:
+    """Return a time as people say it: `0.4 s`, `12 s`, `3 min`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def _status_word(status: str) -> str:
     return _STATUS_WORDS[RunStatus(status)]
 
@@ -85,6 +93,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "number": wording.number,
     "p_value": wording.p_value,
     "signed": wording.signed,
+    "span": span,
     "status_word": _status_word,
     "version": version("driftloop"),
 }

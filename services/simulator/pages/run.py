@@ -14,7 +14,7 @@ from services.core.db.events import EventKind
 from services.core.db.runs import RunRecord
 from services.core.domain.phases import PhaseName, RunStatus
 from services.core.operations import launching
-from services.core.operations.progress import PhaseProgress, progress_of
+from services.core.operations.progress import PhaseProgress, progress_of, remaining
 from services.simulator.api.auth import Reader
 from services.simulator.api.state import Database, State
 from services.simulator.pages.entrance import Sender
@@ -65,6 +65,7 @@ def show_run(request: Request, caller: Reader, session: Database, measured: Memo
         kinds=" ".join(EventKind),
         seen=events.last_seq(session, run.id),
         progress=progress,
+        left=remaining(session, progress),
         phases=_by_round(progress.phases),
         phase_names=tuple(PhaseName),
         units=_UNITS,
