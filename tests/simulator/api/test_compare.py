@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from services.core.db import runs
-from services.core.db.runs import SweepRecord
+from services.core.db import sweeps
 from services.core.db.session import transaction
 from services.core.rest.studies import StudyView
 from services.simulator.report.files import drift_json
@@ -35,7 +34,7 @@ def sweep(api: Api) -> tuple[str, str]:
     hold(api.engine, arms[0], 1, [a_trajectory(slot) for slot in range(3)])
     labels = tuple({"population.biased_share": share} for share in (0.0, 1.0))
     with transaction(api.engine) as session:
-        runs.insert_sweep(session, SweepRecord("sweep-1", "dose", arms, labels))
+        sweeps.insert_sweep(session, "sweep-1", "dose", list(zip(arms, labels, strict=True)))
     return arms[0], arms[1]
 
 
