@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from services.core.datasets.examples import TrainingData, examples, kto_data, sft_data
+from services.core.datasets.examples import TrainingData, training_data
 from services.core.db import phases, policies, runs, selections, trajectories
 from services.core.db.phases import Claim
 from services.core.db.policies import AdapterRecord, PublishedPolicy
@@ -16,7 +16,6 @@ from services.core.db.session import transaction
 from services.core.domain.errors import AdapterError
 from services.core.domain.phases import policy_name
 from services.core.domain.selection import Candidate, select
-from services.core.domain.trajectory import Trajectory
 from services.core.llm.directory import Directory
 from services.core.llm.server import PolicyServer
 from services.core.llm.serving import Serving
@@ -150,10 +149,8 @@ async def _probe(server: PolicyServer, policy: PublishedPolicy) -> None:
 
 def _training_data(session: Session, run: RunRecord, round_: int) -> TrainingData:
     chosen = selections.of_round(session, run.id, round_)
-    held: tuple[Trajectory, ...] = trajectories.of_round(session, run.id, round_)
-    training = run.spec.training
-    rows = examples(held, chosen, keep_system_prompt=training.keep_system_prompt)
-    return kto_data(rows, (run.spec.seed, round_)) if training.method == "kto" else sft_data(rows)
+    held = trajectories.of_round(session, run.id, round_)
+    return training_data(run.spec, round_, held, chosen)
 
 
 def _key(run: RunRecord, round_: int) -> str:

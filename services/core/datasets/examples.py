@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from services.core.domain.chat import Message
 from services.core.domain.seeds import Part, derive_seed
 from services.core.domain.selection import Label, Selected
+from services.core.domain.spec import RunSpec
 from services.core.domain.trajectory import Trajectory
 
 
@@ -71,6 +72,14 @@ def examples(
             for turn, index in enumerate(replies)
         ]
     return found
+
+
+def training_data(
+    spec: RunSpec, round_: int, trajectories: Iterable[Trajectory], selected: Sequence[Selected]
+) -> TrainingData:
+    """Return the rows that train a run's round, exactly as they go into its training."""
+    rows = examples(trajectories, selected, keep_system_prompt=spec.training.keep_system_prompt)
+    return kto_data(rows, (spec.seed, round_)) if spec.training.method == "kto" else sft_data(rows)
 
 
 def sft_data(rows: Sequence[Example]) -> TrainingData:

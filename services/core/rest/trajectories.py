@@ -56,6 +56,11 @@ class CallView(Model):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost_usd: float | None = None
+    top_p: float = 1.0
+    token_ids: tuple[int, ...] | None = None
+    """What the policy drew, where its server tells."""
+    reasoning: str | None = None
+    """What a reasoning model said to itself."""
 
 
 class SelectionReason(Model):

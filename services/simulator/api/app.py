@@ -6,6 +6,7 @@ from services.simulator.api import (
     compare,
     drift,
     events,
+    exports,
     health,
     launches,
     problems,
@@ -37,7 +38,7 @@ def create_api(state: ApiState) -> DescribedApi:
     app.state.api = state
     problems.add_handlers(app)
     app.include_router(health.router)
-    for noun in (runs, launches, events, sweeps, trajectories, drift, compare, scenarios, tokens):
+    for noun in (runs, launches, events, sweeps, trajectories, drift, compare, scenarios, exports, tokens):
         app.include_router(noun.router, prefix="/v1")
     add_pages(app)
     return app

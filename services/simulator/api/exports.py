@@ -1,0 +1,137 @@
+"""Exports over REST: everything that lists show, whole, as JSON lines or Parquet, under the same filters.
+
+A selection is exported as the rows that trained its round, to the byte; TRL loads them as they are.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import Engine
+from starlette.responses import Response
+
+from services.core.datasets.examples import training_data
+from services.core.db import runs, selections, streams, trajectories
+from services.core.db.runs import RunRecord
+from services.core.db.session import transaction
+from services.core.db.streams import VerdictFilter
+from services.core.domain.errors import SpecError
+from services.core.domain.verdict import Benchmark
+from services.simulator.api.auth import Reader
+from services.simulator.api.files import CONTENT, Column, Format, as_file
+from services.simulator.api.naming import Name, Round
+from services.simulator.api.state import Database, State
+from services.simulator.api.trajectories import Which
+
+router = APIRouter(prefix="/exports", tags=["exports"])
+
+Form = Annotated[Format, Query(alias="format", description="How rows are written.")]
+Runs = Annotated[tuple[Name, ...], Query(alias="run", min_length=1, description="Runs, by id or beginning.")]
+Rounds = Annotated[tuple[Round, ...], Query(alias="round", description="Only of these rounds.")]
+
+_TRAJECTORIES = {
+    "id": Column.BIG,
+    "run": Column.TEXT,
+    "round": Column.NUMBER,
+    "slot": Column.NUMBER,
+    "scenario": Column.TEXT,
+    "profile": Column.TEXT,
+    "user_kind": Column.TEXT,
+    "policy": Column.TEXT,
+    "status": Column.TEXT,
+    "cause": Column.TEXT,
+    "satisfaction": Column.NUMBER,
+    "ratings": Column.NUMBERS,
+    "messages": Column.MESSAGES,
+    "calls": Column.JSON,
+    "created_at": Column.TIME,
+    "label": Column.TEXT,
+    "rank": Column.NUMBER,
+    "reason": Column.TEXT,
+}
+_SFT = {
+    "prompt": Column.MESSAGES,
+    "completion": Column.MESSAGES,
+    "slot": Column.NUMBER,
+    "turn": Column.NUMBER,
+}
+_KTO = _SFT | {"label": Column.FLAG}
+_VERDICTS = {
+    "run": Column.TEXT,
+    "round": Column.NUMBER,
+    "policy": Column.TEXT,
+    "benchmark": Column.TEXT,
+    "subset": Column.TEXT,
+    "item": Column.TEXT,
+    "repeat": Column.NUMBER,
+    "outcome": Column.TEXT,
+    "scorer": Column.TEXT,
+    "scorer_version": Column.TEXT,
+    "detail": Column.JSON,
+}
+
+
+@router.get("/trajectories", summary="Export trajectories", responses=CONTENT, response_class=Response)
+def export_trajectories(_: Reader, state: State, which: Which, form: Form = Format.JSONL) -> Response:
+    """Return whole conversations by id; the filters are those of the list."""
+    return as_file(streams.trajectories(state.engine, which), _TRAJECTORIES, form, "trajectories")
+
+
+@router.get("/selections", summary="Export training rows", responses=CONTENT, response_class=Response)
+def export_selections(
+    _: Reader,
+    session: Database,
+    state: State,
+    run: Runs,
+    round_: Rounds = (),
+    form: Form = Format.JSONL,
+) -> Response:
+    """Return the rows that trained these rounds (all, unless some are named), ready for TRL.
+
+    SFT rows are `prompt`, `completion`, `slot`, `turn`; KTO rows have `label` too, so runs of both methods don't mix.
+    """
+    wanted = [runs.get_run(session, name) for name in dict.fromkeys(run)]
+    methods = {one.spec.training.method for one in wanted}
+    if len(methods) > 1:
+        raise SpecError("run: these runs train by sft and by kto, whose rows differ; export them apart")
+    rows = _training_rows(state.engine, wanted, round_)
+    return as_file(rows, _KTO if methods == {"kto"} else _SFT, form, "selections")
+
+
+@dataclass(frozen=True)
+class VerdictQuery:
+    """The filters of an export of verdicts. Each may be given several times: any of its values will do."""
+
+    run: Annotated[tuple[Name, ...], Query(min_length=1, description="Runs, by id or beginning.")]
+    round: Annotated[tuple[Round, ...], Query(description="Rounds.")] = ()
+    benchmark: Annotated[tuple[Benchmark, ...], Query(description="Benchmarks.")] = ()
+    subset: Annotated[tuple[Name, ...], Query(description="Subsets of them.")] = ()
+    outcome: Annotated[tuple[Name, ...], Query(description="What became of an item.")] = ()
+
+
+@router.get("/verdicts", summary="Export verdicts", responses=CONTENT, response_class=Response)
+def export_verdicts(
+    _: Reader,
+    session: Database,
+    state: State,
+    asked: Annotated[VerdictQuery, Depends()],
+    form: Form = Format.JSONL,
+) -> Response:
+    """Return judged items with replies and the judge's raw text in `detail`."""
+    ids = tuple(runs.get_run(session, name).id for name in dict.fromkeys(asked.run))
+    which = VerdictFilter(ids, asked.round, asked.benchmark, asked.subset, asked.outcome)
+    return as_file(streams.verdicts(state.engine, which), _VERDICTS, form, "verdicts")
+
+
+def _training_rows(
+    engine: Engine, wanted: list[RunRecord], only: tuple[int, ...]
+) -> Iterator[dict[str, Any]]:
+    for run in wanted:
+        for round_ in only or range(1, run.spec.rounds + 1):
+            with transaction(engine) as session:
+                chosen = selections.of_round(session, run.id, round_)
+                held = trajectories.of_round(session, run.id, round_) if chosen else ()
+            for line in training_data(run.spec, round_, held, chosen).payload.splitlines():
+                yield json.loads(line)

@@ -1,0 +1,118 @@
+"""Exports: all that the filters match, as JSON lines and Parquet; training rows to the byte, which TRL trains on unchanged."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from services.core.datasets.examples import training_data
+from services.core.db import runs, selections, streams, trajectories
+from services.core.db.session import transaction
+from services.core.domain.selection import Label, Selected
+from services.simulator.api import files
+from tests.core.db.builders import a_run
+from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure
+from tests.simulator.api.service import Api
+from tests.trainer.tiny import make_base
+
+WORDS = ("hello doctor", "yes drink again", "today", "no stop")
+
+
+def exported(api: Api, noun: str, **query: object) -> list[dict[str, Any]]:
+    answer = api.client.get(f"/v1/exports/{noun}", params=query)
+    assert answer.status_code == 200, answer.text
+    if query.get("format") == "parquet":
+        return pq.read_table(io.BytesIO(answer.content)).to_pylist()
+    assert answer.headers["content-type"].startswith("application/jsonl")
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+@pytest.fixture(params=["sft", "kto"])
+def run_id(api: Api, request: pytest.FixtureRequest) -> str:
+    """A run with a round of eight conversations, half of them selected each way."""
+    run = a_run(api.engine, training={"method": request.param})
+    hold(api.engine, run, 1, [a_trajectory(slot, said=WORDS, ratings=(5, slot)) for slot in range(8)])
+    labels = [Label.DESIRABLE if slot > 3 else Label.UNDESIRABLE for slot in range(8)]
+    chosen = [Selected(slot, 8 - slot, 5 + slot, label, "rank") for slot, label in enumerate(labels)]
+    choose(api.engine, run, 1, chosen)
+    return run
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_trajectories_come_whole_under_the_lists_filters(
+    api: Api, run_id: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "ROW_GROUP", 3)
+    monkeypatch.setattr(streams, "AT_ONCE", 2)
+    found = exported(api, "trajectories", run=run_id, score_from=7, format=form)
+    assert [row["slot"] for row in found] == list(range(2, 8))
+    assert [said["content"] for said in found[0]["messages"]][1:] == list(WORDS)
+    assert (found[0]["label"], found[-1]["label"], found[-1]["rank"]) == ("undesirable", "desirable", 1)
+
+
+def test_training_rows_are_those_of_the_training(api: Api, run_id: str) -> None:
+    answer = api.client.get("/v1/exports/selections", params={"run": run_id})
+    with transaction(api.engine) as session:
+        run = runs.get_run(session, run_id)
+        held = trajectories.of_round(session, run_id, 1)
+        chosen = selections.of_round(session, run_id, 1)
+    rows = training_data(run.spec, 1, held, chosen)
+    assert rows.examples == (16 if run.spec.training.method == "kto" else 8)
+    assert [json.loads(line) for line in answer.content.splitlines()] == [
+        json.loads(line) for line in rows.payload.splitlines()
+    ]
+
+
+def test_a_parquet_selection_trains_with_trl_unchanged(api: Api, run_id: str, tmp_path: Path) -> None:
+    from datasets import load_dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl.trainer.kto_config import KTOConfig
+    from trl.trainer.kto_trainer import KTOTrainer
+    from trl.trainer.sft_config import SFTConfig
+    from trl.trainer.sft_trainer import SFTTrainer
+
+    answer = api.client.get("/v1/exports/selections", params={"run": run_id, "format": "parquet"})
+    path = tmp_path / "selections.parquet"
+    path.write_bytes(answer.content)
+    rows = load_dataset("parquet", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    base = make_base(tmp_path / "base")
+    with transaction(api.engine) as session:
+        method = runs.get_run(session, run_id).spec.training.method
+    make, config = (KTOTrainer, KTOConfig) if method == "kto" else (SFTTrainer, SFTConfig)
+    settings = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False, "report_to": "none"}
+    trainer = make(
+        model=AutoModelForCausalLM.from_pretrained(base),
+        args=config(
+            output_dir=str(tmp_path), max_steps=2, per_device_train_batch_size=4, max_length=128, **settings
+        ),
+        train_dataset=rows,
+        processing_class=AutoTokenizer.from_pretrained(base),
+    )
+    assert trainer.train().global_step == 2
+
+
+def test_runs_of_both_methods_are_exported_apart(api: Api) -> None:
+    both = [a_run(api.engine, seed=seed, training={"method": m}) for seed, m in enumerate(("sft", "kto"))]
+    answer = api.client.get("/v1/exports/selections", params={"run": both})
+    assert answer.status_code == 422
+    assert "export them apart" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_verdicts_come_with_what_the_judge_said(api: Api, form: str) -> None:
+    run = a_run(api.engine)
+    measure(api.engine, run, 0, [a_verdict("1", "honest"), a_verdict("2", "lie")])
+    (found,) = exported(api, "verdicts", run=run, outcome="lie", format=form)
+    detail = json.loads(found["detail"]) if form == "parquet" else found["detail"]
+    assert (found["item"], found["round"], found["policy"]) == ("2", 0, "pocket")
+    assert detail["text"] == "what was said"
+
+
+def test_a_parquet_file_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(KeyError):
+        files.as_file([{"no": "such column"}], {"id": files.Column.BIG}, files.Format.PARQUET, "x")
+    assert list(tmp_path.iterdir()) == []
