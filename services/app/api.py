@@ -18,6 +18,9 @@ from services.core.settings import Settings
 from services.simulator.api.app import create_api
 from services.simulator.api.state import ApiState
 
+LAST_ANSWERS_S = 3
+"""How long answers under way may take once the service is to stop; who watches a run comes back by itself."""
+
 
 def make_api(settings: Settings, engine: Engine, wake: Ring) -> Any:
     """Return the ASGI application on an open database."""
@@ -29,7 +32,12 @@ def serve_api(settings: Settings, database_url: str, host: str, port: int) -> No
     check_binding(settings, host)
     engine = open_engine(database_url)
     try:
-        uvicorn.run(make_api(settings, engine, ring(engine, settings.redis_url)), host=host, port=port)
+        uvicorn.run(
+            make_api(settings, engine, ring(engine, settings.redis_url)),
+            host=host,
+            port=port,
+            timeout_graceful_shutdown=LAST_ANSWERS_S,
+        )
     finally:
         engine.dispose()
 

@@ -121,8 +121,8 @@ def list_runs(
 
 def count_by_status(session: Session) -> Mapping[RunStatus, int]:
     """Return how many runs stand where."""
-    counted = dict(session.execute(select(Run.status, func.count()).group_by(Run.status)).tuples().all())
-    return {status: counted.get(status, 0) for status in RunStatus}
+    counted = session.execute(select(Run.status, func.count()).group_by(Run.status))
+    return dict.fromkeys(RunStatus, 0) | {RunStatus(status): count for status, count in counted}
 
 
 def set_status(session: Session, run_id: str, status: RunStatus) -> None:

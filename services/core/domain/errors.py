@@ -105,3 +105,10 @@ def known_errors() -> dict[str, type[LoopError]]:
     for kind in kinds:
         kinds += kind.__subclasses__()
     return {kind.type: kind for kind in kinds}
+
+
+class NotReady(LoopError):
+    """Something that this service needs beside Postgres can't be reached."""
+
+    type = "not_ready"
+    status = 503

@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+from fastapi import Depends
+
 from services.simulator.api import (
     compare,
     drift,
@@ -9,6 +11,7 @@ from services.simulator.api import (
     exports,
     health,
     launches,
+    metrics,
     problems,
     runs,
     scenarios,
@@ -16,12 +19,11 @@ from services.simulator.api import (
     tokens,
     trajectories,
 )
+from services.simulator.api.boundary import Boundary
 from services.simulator.api.openapi import DescribedApi
+from services.simulator.api.queries import known_query
 from services.simulator.api.state import ApiState
 from services.simulator.pages.site import add_pages
-
-MAX_BODY_BYTES = 1 << 20
-"""A spec is a few kilobytes; nothing that is sent here is long."""
 
 
 def create_api(state: ApiState) -> DescribedApi:
@@ -31,14 +33,16 @@ def create_api(state: ApiState) -> DescribedApi:
         version=version("driftloop"),
         summary="Does training an assistant on its users' satisfaction make it dishonest?",
         openapi_url="/v1/openapi.json",
-        docs_url="/v1/docs",
+        docs_url=None,  # it would load its scripts from elsewhere
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.api = state
+    app.state.metrics = metrics.Metrics(app)
     problems.add_handlers(app)
+    app.add_middleware(Boundary, is_open=state.settings.auth == "open", metrics=app.state.metrics)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     for noun in (runs, launches, events, sweeps, trajectories, drift, compare, scenarios, exports, tokens):
-        app.include_router(noun.router, prefix="/v1")
+        app.include_router(noun.router, prefix="/v1", dependencies=[Depends(known_query)])
     add_pages(app)
     return app

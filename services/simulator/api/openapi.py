@@ -1,7 +1,8 @@
 """The API's own description: FastAPI's OpenAPI document, completed with what every route has in common.
 
 A route names what only it may answer (`documented(404, 409)`); what any route may answer is added here once, so that no
-answer is undocumented: no or a too weak token, a value that doesn't fit, a database that can't be reached, a long body.
+answer is undocumented: a
+missing or too weak token, a caller who may not ask, a value that doesn't fit, a database that is away, a long body.
 """
 
 from typing import Any, cast
@@ -36,9 +37,9 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _common(operation: dict[str, Any]) -> list[int]:
-    statuses = [422]
+    statuses = [403, 422]
     if "security" in operation:
-        statuses += [401, 403, 503]
+        statuses += [401, 503]
     if "requestBody" in operation:
         statuses += [413]
     return statuses
