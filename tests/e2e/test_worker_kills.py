@@ -1,7 +1,7 @@
 """Queue workers killed at random moments, a flushed Redis, a crashed Postgres: the runs end as if undisturbed.
 
-What is killed and how long is waited is drawn from a seed. A kill comes only after some shard has been done since the
-last one, so that the runs get on at any speed of the machine, and before the runs have ended.
+What is killed and how long is waited is drawn from a seed. Kills are spread over the runs by how much is done, not by
+the clock, so that the runs get on at any speed of the machine and every kill comes before they have ended.
 """
 
 import random
@@ -32,6 +32,10 @@ SPEC: dict[str, Any] = SMALL | {
     "sweep": {"seed": [3, 4]},
 }
 KILLS = 24
+SHARDS_A_KILL = 3
+"""At least these many are done between two kills, of the 102 that the runs have."""
+PATIENCE_SHARDS = 12
+"""So many more may be done while a worker of the wanted kind is waited for."""
 FLUSHED_AT = (7, 17)
 CRASHED_AT = 12
 
@@ -79,48 +83,46 @@ def done(fleet: Fleet) -> int:
         return session.execute(query).scalar_one()
 
 
-def silences(fleet: Fleet) -> dict[str, int]:
-    """How often a worker of each phase fell silent."""
-    query = text("SELECT name, sum(silences) FROM phases GROUP BY name HAVING sum(silences) > 0")
+def silent_phases(fleet: Fleet) -> set[str]:
+    """The phases in which workers fell silent."""
+    query = text("SELECT DISTINCT name FROM phases WHERE silences > 0")
     with transaction(fleet.engine) as session:
-        return dict(session.execute(query).all())
+        return set(session.execute(query).scalars())
 
 
-def kill_one(fleet: Fleet, kills: Counter[WorkerKind], chance: random.Random) -> None:
-    """Kill a worker at some moment, most often in mid-shard, and replace it as a supervisor would."""
-    await_that(lambda: fleet.holding() or not fleet.are_running(), "a shard to be worked")
-    time.sleep(chance.uniform(0, 0.3))
+def kill_one(fleet: Fleet, kind: WorkerKind, most: int, chance: random.Random) -> bool:
+    """Kill a worker of a kind and replace it, as a supervisor would; in mid-shard if it gets one before `most` are done."""
+    await_that(lambda: fleet.holding(kind) or done(fleet) >= most, f"a {kind} to work")
+    time.sleep(chance.uniform(0, 0.2))
     assert fleet.are_running(), "the runs ended before the kills did"
-    busy = [held.worker for held in fleet.holding()]
-    victims = busy if busy and chance.random() < 0.75 else fleet.alive()
-    chance.shuffle(victims)
-    # Of the kind that has suffered least, so that all are met.
-    victim = min(victims, key=lambda name: kills[fleet.kind(name)])
-    kills[fleet.kind(victim)] += 1
+    busy = [held.worker for held in fleet.holding(kind)]
+    victim = chance.choice(busy or [name for name in fleet.alive() if fleet.kind(name) is kind])
     fleet.kill(victim)
-    fleet.start(fleet.kind(victim))
+    fleet.start(kind)
+    return bool(busy)
 
 
 def test_killed_flushed_and_crashed_all_along(undisturbed: Outcome, installation: Installation) -> None:
-    chance, kills = random.Random(11), Counter[WorkerKind]()
+    chance = random.Random(11)
+    victims = [*WorkerKind] * (KILLS // 3)
+    chance.shuffle(victims)
+    met = Counter[WorkerKind]()
     with fleet_of(installation, lease_s=2) as fleet:
         for kind in (SIMULATOR, SIMULATOR, TRAINER, EVALUATOR):
             fleet.start(kind)
         fleet.launch(SPEC)
-        for number in range(KILLS):
-            before = done(fleet)
-            kill_one(fleet, kills, chance)
+        for number, kind in enumerate(victims):
+            least = SHARDS_A_KILL * number
+            await_that(lambda least=least: done(fleet) >= least, "shards to be done", every_s=0.05)
+            met[kind] += kill_one(fleet, kind, least + PATIENCE_SHARDS, chance)
             if number in FLUSHED_AT:
                 Redis.from_url(fleet.redis.url).flushall()
             if number == CRASHED_AT:
                 fleet.restart_postgres()
-            await_that(lambda before=before: done(fleet) > before, "a shard to be done", every_s=0.05)
-        print(f"{done(fleet)} shards done at the last kill")
         await_that(lambda: not fleet.are_running(), "the runs to end", every_s=0.2)
-        print(f"kills {dict(kills)}, met in mid-shard {silences(fleet)}")
-        assert kills.total() == KILLS
-        assert set(kills) == set(WorkerKind)
-        assert silences(fleet)
+        print(f"{len(victims)} kills, {dict(met)} of them in mid-shard; silent: {silent_phases(fleet)}")
+        assert set(+met) == set(WorkerKind), "each kind was killed in mid-shard"
+        assert silent_phases(fleet)
         fleet.end_all()
         installation.await_quiet()
     assert outcome(installation) == undisturbed

@@ -47,7 +47,7 @@ def transaction(engine: Engine) -> Generator[Session]:
             session.commit()
         except DBAPIError as error:
             session.rollback()
-            if error.connection_invalidated:
+            if is_lost(error):
                 raise DatabaseError(f"Postgres went away: {str(error.orig).strip()}") from error
             raise
         except BaseException:
@@ -55,6 +55,13 @@ def transaction(engine: Engine) -> Generator[Session]:
             raise
     for call in session.info.pop(_AFTERWARDS, ()):
         call()
+
+
+def is_lost(error: Exception) -> bool:
+    """Tell whether an error means that Postgres is away, and nothing of what was asked of it."""
+    return isinstance(error, DatabaseError) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
 def after_commit(session: Session, call: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from services.core.db import phases
 from services.core.db.phases import Claim
-from services.core.db.session import transaction
+from services.core.db.session import is_lost, transaction
 from services.core.domain.errors import DatabaseError, LoopError, StaleClaim
 from services.core.domain.phases import PhaseName
 from services.core.queue.lease import Grip, Lease
@@ -82,11 +82,12 @@ class Worker:
         except Stop:
             self._hand_back(claim, "the worker stopped", patience_s=0)
             raise
-        except DatabaseError as error:
-            log.warning("the database was lost", error=str(error))
-            self._hand_back(claim, "the database was lost", patience_s=self.lease_s)
         except Exception as error:
-            self._fail(claim, error)
+            if is_lost(error):
+                log.warning("the database was lost", error=str(error))
+                self._hand_back(claim, "the database was lost", patience_s=self.lease_s)
+            else:
+                self._fail(claim, error)
 
     def _close(self, claim: Claim) -> None:
         with transaction(self.engine) as session:

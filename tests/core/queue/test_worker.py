@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -99,14 +99,23 @@ def the_shard(engine: Engine, run_id: str) -> Phase:
         return phases.of_runs(session, [run_id])[0]
 
 
-def lose_the_database(_: Claim, engine: Engine) -> None:
+CUT = text("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def in_a_transaction(engine: Engine) -> None:
     with transaction(engine) as session:
-        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        session.execute(CUT)
 
 
-def test_a_lost_database_is_no_fault_of_the_shard(engine: Engine) -> None:
+def on_a_connection_of_its_own(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(CUT)
+
+
+@pytest.mark.parametrize("lose", [in_a_transaction, on_a_connection_of_its_own])
+def test_a_lost_database_is_no_fault_of_the_shard(engine: Engine, lose: Callable[[Engine], None]) -> None:
     run_id = a_run(engine, evaluation_items=1)
-    worker = a_worker(engine, lambda claim: lose_the_database(claim, engine))
+    worker = a_worker(engine, lambda _: lose(engine))
     for _ in range(phases.MAX_FAILURES + 1):
         assert worker.work_one()
     shard = the_shard(engine, run_id)
