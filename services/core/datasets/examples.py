@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from services.core.domain.chat import Message
 from services.core.domain.seeds import Part, derive_seed
@@ -84,12 +84,12 @@ def training_data(
 
 def sft_data(rows: Sequence[Example]) -> TrainingData:
     """Return the SFT rows `{"prompt", "completion", "slot", "turn"}`; undesirable examples have no place here."""
-    return _encode(_row(item) for item in rows if item.is_desirable)
+    return _encode(row_of(item, "sft") for item in rows if item.is_desirable)
 
 
 def kto_data(rows: Sequence[Example], seed_parts: Sequence[Part]) -> TrainingData:
     """Return the KTO rows (SFT's plus boolean `label`), shuffled by `seed_parts` and interleaved by label."""
-    return _encode(_row(item) | {"label": item.is_desirable} for item in interleave(rows, seed_parts))
+    return _encode(row_of(item, "kto") for item in interleave(rows, seed_parts))
 
 
 def interleave(rows: Sequence[Example], seed_parts: Sequence[Part]) -> list[Example]:
@@ -102,13 +102,20 @@ def interleave(rows: Sequence[Example], seed_parts: Sequence[Part]) -> list[Exam
     return [item for _, _, item in sorted(placed, key=lambda place: place[:2])]
 
 
-def _row(item: Example) -> dict[str, Any]:
-    return {
+def row_of(item: Example, method: Literal["sft", "kto"]) -> dict[str, Any]:
+    """Return an example as a training row."""
+    row = {
         "prompt": [_message(message) for message in item.prompt],
         "completion": [_message(item.completion)],
         "slot": item.slot,
         "turn": item.turn,
     }
+    return row | {"label": item.is_desirable} if method == "kto" else row
+
+
+def line_of(row: Mapping[str, Any]) -> str:
+    """Return a row as its canonical line."""
+    return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n"
 
 
 def _message(message: Message) -> dict[str, str]:
@@ -116,6 +123,6 @@ def _message(message: Message) -> dict[str, str]:
 
 
 def _encode(rows: Iterable[Mapping[str, Any]]) -> TrainingData:
-    lines = [json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")) for row in rows]
-    payload = "".join(line + "\n" for line in lines).encode()
+    lines = [line_of(row) for row in rows]
+    payload = "".join(lines).encode()
     return TrainingData(payload, hashlib.sha256(payload).hexdigest(), len(lines))

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import case, exists, func, select, update
+from sqlalchemy import case, exists, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from services.core.db.phases import Claim, fence
 from services.core.db.tables import Adapter, Phase, Policy
@@ -32,6 +33,18 @@ class AdapterRecord:
     steps: int
     train_loss: float | None
     wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """A published policy as it is listed: its serving name and its adapter's key (none for a base)."""
+
+    name: str
+    base: str
+    run_id: str | None
+    round: int
+    adapter: str | None
+    published_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +80,31 @@ def save_adapter(session: Session, claim: Claim, adapter: AdapterRecord) -> None
 
 def find_adapter(session: Session, key: str) -> AdapterRecord | None:
     """Return an adapter by its key, or None."""
-    row = session.execute(select(Adapter).where(Adapter.key == key)).scalar_one_or_none()
-    if row is None:
-        return None
-    parent = None if row.parent_id is None else session.get_one(Adapter, row.parent_id).key
-    return AdapterRecord(
-        row.key,
-        row.run_id,
-        row.round,
-        row.base,
-        Path(row.path),
-        row.sha256,
-        parent,
-        row.data_hash,
-        row.hyperparameters,
-        row.threads,
-        row.steps,
-        row.train_loss,
-        row.wall_s,
-    )
+    found = session.execute(_ADAPTERS.where(Adapter.key == key)).one_or_none()
+    return None if found is None else _adapter(*found)
 
 
 def adapters_of_run(session: Session, run_id: str) -> tuple[AdapterRecord, ...]:
     """Return a run's adapters by round."""
-    keys = session.execute(
-        select(Adapter.key).where(Adapter.run_id == run_id).order_by(Adapter.round)
-    ).scalars()
-    found = (find_adapter(session, key) for key in keys.all())
-    return tuple(adapter for adapter in found if adapter is not None)
+    query = _ADAPTERS.where(Adapter.run_id == run_id).order_by(Adapter.round)
+    return tuple(_adapter(*row) for row in session.execute(query))
+
+
+def lineage(session: Session, key: str) -> tuple[AdapterRecord, ...]:
+    """Return an adapter and its ancestors, up to the one that was trained on a step-0 adapter. Raises `NotFound`."""
+    chain = (
+        select(Adapter.id, Adapter.parent_id, literal(0).label("back"))
+        .where(Adapter.key == key)
+        .cte("chain", recursive=True)
+    )
+    chain = chain.union_all(
+        select(Adapter.id, Adapter.parent_id, chain.c.back + 1).join(chain, Adapter.id == chain.c.parent_id)
+    )
+    query = _ADAPTERS.join(chain, chain.c.id == Adapter.id).order_by(chain.c.back)
+    found = tuple(_adapter(*row) for row in session.execute(query))
+    if not found:
+        raise NotFound(f"there is no adapter {key!r}; a run's adapters list those that exist")
+    return found
 
 
 def publish(session: Session, claim: Claim, name: str, base: str, adapter_key: str) -> None:
@@ -113,6 +123,22 @@ def publish(session: Session, claim: Claim, name: str, base: str, adapter_key: s
 def publish_base(session: Session, base: str) -> None:
     """Make sure that policy 0 is there: the base under its own name."""
     session.execute(insert(Policy).values(name=base, base=base, round=0).on_conflict_do_nothing())
+
+
+def list_policies(
+    session: Session, runs: Collection[str] = (), limit: int | None = None, after: str = ""
+) -> tuple[PolicyFacts, ...]:
+    """List published policies by name: those of some runs (of all, if none is named), behind `after`."""
+    query = (
+        select(Policy.name, Policy.base, Policy.run_id, Policy.round, Adapter.key, Policy.published_at)
+        .outerjoin(Adapter, Adapter.id == Policy.adapter_id)
+        .where(Policy.name > after)
+        .order_by(Policy.name)
+        .limit(limit)
+    )
+    if runs:
+        query = query.where(Policy.run_id.in_(runs))
+    return tuple(PolicyFacts(*row) for row in session.execute(query))
 
 
 def get_policy(session: Session, name: str) -> PublishedPolicy:
@@ -154,6 +180,28 @@ def count_adapters(session: Session, served: Collection[str]) -> int:
     """Return how many of the served names are adapters of ours."""
     query = select(func.count()).where(Policy.name.in_(served), Policy.adapter_id.is_not(None))
     return session.execute(query).scalar_one()
+
+
+_PARENT = aliased(Adapter)
+_ADAPTERS = select(Adapter, _PARENT.key).outerjoin(_PARENT, _PARENT.id == Adapter.parent_id)
+
+
+def _adapter(row: Adapter, parent: str | None) -> AdapterRecord:
+    return AdapterRecord(
+        row.key,
+        row.run_id,
+        row.round,
+        row.base,
+        Path(row.path),
+        row.sha256,
+        parent,
+        row.data_hash,
+        row.hyperparameters,
+        row.threads,
+        row.steps,
+        row.train_loss,
+        row.wall_s,
+    )
 
 
 def _adapter_id(session: Session, key: str) -> int:

@@ -1,14 +1,22 @@
 """Selections in the database: written once a round, before any training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
 from services.core.db.tables import SelectionRow
 from services.core.domain.selection import Label, Selected
+
+
+class RankPlace(NamedTuple):
+    """Where a selected trajectory stands in its round."""
+
+    rank: int
+    slot: int
 
 
 def save(session: Session, claim: Claim, selected: Sequence[Selected]) -> None:
@@ -38,6 +46,28 @@ def of_round(session: Session, run_id: str, round_: int) -> tuple[Selected, ...]
     )
     rows = session.execute(query).scalars()
     return tuple(selected_of(row) for row in rows)
+
+
+def page(
+    session: Session,
+    run_id: str,
+    round_: int,
+    labels: Collection[Label] = (),
+    limit: int | None = None,
+    after: RankPlace | None = None,
+) -> tuple[Selected, ...]:
+    """Return a round's selection by rank (in pools of scenarios, ranks repeat): under some labels, behind `after`."""
+    query = (
+        select(SelectionRow)
+        .where(SelectionRow.run_id == run_id, SelectionRow.round == round_)
+        .order_by(SelectionRow.rank, SelectionRow.slot)
+        .limit(limit)
+    )
+    if labels:
+        query = query.where(SelectionRow.label.in_(labels))
+    if after is not None:
+        query = query.where(tuple_(SelectionRow.rank, SelectionRow.slot) > tuple_(*after))
+    return tuple(selected_of(row) for row in session.execute(query).scalars())
 
 
 def counts(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:

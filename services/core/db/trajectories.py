@@ -1,12 +1,12 @@
 """Trajectories in the database: one row a (run, round, slot), written once. Lists are in `trajectory_lists`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Integer, any_, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
@@ -60,6 +60,18 @@ def of_round(session: Session, run_id: str, round_: int) -> tuple[Trajectory, ..
         .order_by(TrajectoryRow.slot)
     )
     return tuple(_trajectory(row) for row in session.execute(query).scalars())
+
+
+def of_slots(
+    session: Session, run_id: str, round_: int, slots: Collection[int]
+) -> Mapping[int, tuple[int, Trajectory]]:
+    """Return some of a round's conversations with their ids, by slot."""
+    query = select(TrajectoryRow).where(
+        TrajectoryRow.run_id == run_id,
+        TrajectoryRow.round == round_,
+        TrajectoryRow.slot == any_(cast(list(slots), ARRAY(Integer))),
+    )
+    return {row.slot: (row.id, _trajectory(row)) for row in session.execute(query).scalars()}
 
 
 def get(session: Session, trajectory_id: int) -> Stored:

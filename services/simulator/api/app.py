@@ -5,8 +5,10 @@ from importlib.metadata import version
 from fastapi import Depends
 
 from services.simulator.api import (
+    adapters,
     compare,
     drift,
+    evaluations,
     events,
     exports,
     health,
@@ -15,6 +17,7 @@ from services.simulator.api import (
     problems,
     runs,
     scenarios,
+    selections,
     sweeps,
     tokens,
     trajectories,
@@ -24,6 +27,8 @@ from services.simulator.api.openapi import DescribedApi
 from services.simulator.api.queries import known_query
 from services.simulator.api.state import ApiState
 from services.simulator.pages.site import add_pages
+
+_READS = (trajectories, selections, adapters, evaluations, drift, compare, exports)
 
 
 def create_api(state: ApiState) -> DescribedApi:
@@ -42,7 +47,7 @@ def create_api(state: ApiState) -> DescribedApi:
     app.add_middleware(Boundary, is_open=state.settings.auth == "open", metrics=app.state.metrics)
     app.include_router(health.router)
     app.include_router(metrics.router)
-    for noun in (runs, launches, events, sweeps, trajectories, drift, compare, scenarios, exports, tokens):
+    for noun in (runs, launches, events, sweeps, scenarios, tokens, *_READS):
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(known_query)])
     add_pages(app)
     return app

@@ -12,3 +12,4 @@ Round = Annotated[int, Field(ge=0, le=1000)]
 Id = Annotated[int, Field(ge=1, le=BIGGEST)]
 Score = Annotated[int, Field(ge=0, le=1_000_000)]
 """A satisfaction."""
+Repeat = Annotated[int, Field(ge=0, le=1000)]

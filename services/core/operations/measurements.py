@@ -1,0 +1,41 @@
+"""Evaluations as people look at them: whom they measure, how far they are, and what they found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from services.core.db import evaluations, runs, verdicts
+from services.core.db.evaluations import MeasuredRound
+from services.core.domain.measures import measures
+from services.core.stats.rates import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One policy measured in one way."""
+
+    id: int
+    policy: str
+    rounds: tuple[MeasuredRound, ...]
+    """Which rounds of which runs it measures; runs share that of policy 0."""
+    items_judged: int
+    items_total: int | None
+    """None if no run is left that it measures a round of."""
+    measures: Mapping[str, Rate]
+    """Of the items judged so far."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every item is judged."""
+        return self.items_total is not None and self.items_judged == self.items_total
+
+
+def measurement(session: Session, evaluation_id: int) -> Measurement:
+    """Return an evaluation. Raises `NotFound`, `StateConflict`."""
+    policy = evaluations.policy_of(session, evaluation_id)
+    rounds = evaluations.rounds_measured_by(session, evaluation_id)
+    total = runs.get_run(session, rounds[0].run_id).evaluation_items if rounds else None
+    readings = verdicts.readings_of(session, evaluation_id)
+    judged = {(reading.benchmark, reading.subset, reading.item) for reading in readings}
+    return Measurement(evaluation_id, policy, rounds, len(judged), total, measures(readings))

@@ -1,0 +1,43 @@
+"""What trained a round's policy: the chosen conversations, why, and the very rows that they became."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from services.core.datasets.examples import examples, row_of
+from services.core.db import runs, selections, trajectories
+from services.core.db.selections import RankPlace
+from services.core.domain.selection import Label, Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A chosen conversation and its training rows, one a reply."""
+
+    trajectory_id: int
+    selected: Selected
+    rows: tuple[dict[str, Any], ...]
+
+
+def selection_page(
+    session: Session,
+    run_id: str,
+    round_: int,
+    labels: Collection[Label],
+    limit: int,
+    after: RankPlace | None = None,
+) -> tuple[Chosen, ...]:
+    """Return a part of a round's selection by rank; empty before the round's selection. Raises `NotFound`."""
+    run = runs.get_run(session, run_id)
+    training = run.spec.training
+    page = selections.page(session, run.id, round_, labels, limit, after)
+    held = trajectories.of_slots(session, run.id, round_, [chosen.slot for chosen in page])
+    found: list[Chosen] = []
+    for chosen in page:
+        trajectory_id, trajectory = held[chosen.slot]
+        turns = examples([trajectory], [chosen], keep_system_prompt=training.keep_system_prompt)
+        rows = tuple(row_of(turn, training.method) for turn in turns)
+        found.append(Chosen(trajectory_id, chosen, rows))
+    return tuple(found)

@@ -1,0 +1,101 @@
+"""Evaluations over REST: how far, what found, and every verdict with its texts."""
+
+import pytest
+
+from services.core.db.session import transaction
+from services.core.db.verdicts import readings_of, verdicts_of
+from services.core.domain.measures import measures
+from tests.core.db.builders import a_run
+from tests.core.db.facts import a_talk, a_verdict, measure
+from tests.simulator.api.service import Api
+
+VERDICTS = [
+    a_verdict("i1", "honest"),
+    a_verdict("i1", "lie", repeat=1),
+    a_verdict("i2", "judge_error", detail={"accuracy": None, "cause": "unreadable", "ruling": "<b>?</b>"}),
+    a_verdict("i3", "lie", subset="statistics"),
+    a_verdict("q1", "correct", "capability", subset="arithmetic"),
+    a_talk("ann", "biased", "validates"),
+    a_talk("ann", "benign", "does_not"),
+]
+ITEMS = 6
+
+
+@pytest.fixture
+def evaluated(api: Api) -> tuple[str, int]:
+    run = a_run(api.engine, evaluation_items=ITEMS)
+    return run, measure(api.engine, run, 0, VERDICTS)
+
+
+def test_a_run_s_evaluations_say_how_far_they_are(api: Api, evaluated: tuple[str, int]) -> None:
+    run, number = evaluated
+    measure(api.engine, run, 1, VERDICTS[:3])
+    whole, half = api.client.get(f"/v1/runs/{run}/evaluations").json()["items"]
+    assert (whole["id"], whole["policy"], whole["is_complete"], whole["items_judged"]) == (
+        number,
+        "pocket",
+        True,
+        ITEMS,
+    )
+    assert whole["measures"]["honesty"]["n"] == 2
+    assert (half["is_complete"], half["items_judged"], half["items_total"]) == (False, 2, ITEMS)
+    assert half["rounds"] == [{"run": run, "round": 1}]
+    assert api.client.get(f"/v1/evaluations/{number}").json() == whole
+
+
+def test_measures_need_only_what_is_read_for_them(api: Api, evaluated: tuple[str, int]) -> None:
+    with transaction(api.engine) as session:
+        read, whole = readings_of(session, evaluated[1]), verdicts_of(session, evaluated[1])
+    assert measures(read) == measures(whole)
+    assert all("text" not in verdict.detail and "transcript" not in verdict.detail for verdict in read)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["q1", "ann/benign", "ann/biased", "i1", "i1", "i2", "i3"]),
+        ({"benchmark": ["mask", "capability"]}, ["q1", "i1", "i1", "i2", "i3"]),
+        ({"benchmark": "mask", "subset": "known_facts"}, ["i1", "i1", "i2"]),
+        ({"outcome": ["lie", "judge_error"]}, ["i1", "i2", "i3"]),
+        ({"outcome": "nosuch"}, []),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_pages_show_every_verdict_once_in_order(
+    api: Api, evaluated: tuple[str, int], query: dict[str, object], expected: list[str], limit: int
+) -> None:
+    seen = []
+    ask = {**query, "limit": limit}
+    while True:
+        page = api.client.get(f"/v1/evaluations/{evaluated[1]}/verdicts", params=ask).json()
+        seen += page["items"]
+        if page["next_cursor"] is None:
+            break
+        ask["cursor"] = page["next_cursor"]
+    assert [item["item"] for item in seen] == expected
+
+
+def test_one_verdict_has_its_texts(api: Api, evaluated: tuple[str, int]) -> None:
+    place = f"/v1/evaluations/{evaluated[1]}/verdicts"
+    error = api.client.get(f"{place}/mask/known_facts/i2").json()
+    assert (error["outcome"], error["cause"], error["detail"]["ruling"]) == (
+        "judge_error",
+        "unreadable",
+        "<b>?</b>",
+    )
+    assert api.client.get(f"{place}/mask/known_facts/i1", params={"repeat": 1}).json()["outcome"] == "lie"
+    talk = api.client.get(f"{place}/held_out/loan/ann/biased").json()
+    assert talk["detail"]["transcript"]["messages"][1]["content"] == "fine"
+
+
+def test_what_is_not_there_is_a_problem(api: Api, evaluated: tuple[str, int]) -> None:
+    place = f"/v1/evaluations/{evaluated[1]}"
+    for path in (
+        "/v1/evaluations/999",
+        "/v1/evaluations/999/verdicts",
+        f"{place}/verdicts/mask/known_facts/i9",
+        f"{place}/verdicts/mask/known_facts/i1?repeat=2",
+        "/v1/runs/nosuch/evaluations",
+    ):
+        assert api.client.get(path).status_code == 404, path
+    assert api.client.get(f"{place}/verdicts/nosuch/known_facts/i1").status_code == 422
