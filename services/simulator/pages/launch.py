@@ -4,6 +4,7 @@ The form starts from a preset, or from the spec of a run that is to be varied. W
 stays.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -188,4 +189,5 @@ def _is_section(info: FieldInfo) -> bool:
 
 def _field(name: str, takes: str, info: FieldInfo) -> Field:
     default = None if info.is_required() else yaml.safe_dump(info.default).removesuffix("...\n").strip()
+    takes = re.sub(r"a name of [^)]*\)", "a name", takes)
     return Field(name, takes, default, " ".join((info.description or "").split()))

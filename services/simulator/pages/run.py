@@ -35,11 +35,10 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """The measures of the table, by what they tell."""
 
+# What is counted where the count tells something.
 _UNITS: Final[Mapping[PhaseName, str]] = {
     PhaseName.SIMULATE: "conversation",
-    PhaseName.SELECT: "selection",
     PhaseName.TRAIN: "step",
-    PhaseName.PUBLISH: "policy",
     PhaseName.EVALUATE: "item",
 }
 

@@ -62,6 +62,10 @@
   if (body.dataset.events) {
     const source = new EventSource(body.dataset.events);
     for (const kind of body.dataset.kinds.split(" ")) source.addEventListener(kind, refresh);
+    source.addEventListener("end", () => {
+      source.close();
+      refresh();
+    });
   }
   if (body.dataset.refreshS) {
     setInterval(() => {
