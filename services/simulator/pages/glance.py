@@ -8,7 +8,6 @@ from itertools import groupby
 from services.core.db.census import Tally
 from services.core.domain.selection import Label
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
-from services.simulator.report.study import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,6 @@ class Glance:
     """Mean of the scored conversations of each kind of user that has any."""
     top: Kinds
     bottom: Kinds
-
-    @property
-    def counts(self) -> Counts:
-        """The same as a study has it."""
-        return Counts(self.held.total, self.scored.total, self.unscored, self.failed)
 
 
 def glances(tallies: Sequence[Tally]) -> tuple[Glance, ...]:

@@ -51,7 +51,7 @@ def show_run(request: Request, caller: Reader, session: Database, measured: Memo
     (progress,) = progress_of(session, [run.id])
     held = glances(census(session, run.id))
     rounds = measured.rounds(session, measured.complete(session, [run])[run.id])
-    result = run_result(run, {}, rounds, held)
+    result = run_result(run, {}, rounds)
     study = _alone(run, result)
     return page(
         request,

@@ -1,4 +1,7 @@
-"""From the database to what a page compares: runs as a study, without verdicts, from what is worked out already."""
+"""From the database to what a page compares: runs as a study, from what is worked out already.
+
+Who talked and what was said is left out: pages that compare runs don't show it, and it takes long to count.
+"""
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -6,10 +9,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.db.census import census
 from services.core.db.runs import RunRecord
 from services.core.operations.measured import Measured, MeasuredRound
-from services.simulator.pages.glance import Glance, glances
 from services.simulator.report.study import RoundResult, RunResult, Study
 
 Labels = Mapping[str, Any]
@@ -20,19 +21,13 @@ def study_of(
 ) -> Study:
     """Return runs, each with the fields that set it apart, as a study."""
     complete = measured.complete(session, [run for run, _ in found])
-    results = [
-        run_result(run, labels, measured.rounds(session, complete[run.id]), glances(census(session, run.id)))
-        for run, labels in found
-    ]
+    results = [run_result(run, labels, measured.rounds(session, complete[run.id])) for run, labels in found]
     is_pocket = any(run.spec.policy == "pocket" for run, _ in found)
     return Study(name, {}, tuple(results), version("driftloop"), is_pocket)
 
 
-def run_result(
-    run: RunRecord, labels: Labels, rounds: Sequence[MeasuredRound], held: Sequence[Glance]
-) -> RunResult:
+def run_result(run: RunRecord, labels: Labels, rounds: Sequence[MeasuredRound]) -> RunResult:
     """Return one run, round by round."""
-    counts = {glance.round: glance.counts for glance in held}
     spec = run.spec
     return RunResult(
         run=run.id,
@@ -41,8 +36,7 @@ def run_result(
         rule=spec.selection.rule,
         seed=spec.seed,
         rounds=tuple(
-            RoundResult(one.round, one.measures, one.vs_baseline, one.vs_previous, counts.get(one.round))
-            for one in rounds
+            RoundResult(one.round, one.measures, one.vs_baseline, one.vs_previous) for one in rounds
         ),
         labels=labels,
     )

@@ -78,6 +78,11 @@ class Asked:
         """The same as an address has it."""
         return urlencode(self.fields)
 
+    @property
+    def sieve(self) -> str:
+        """The filter alone, which exports take too."""
+        return urlencode({name: value for name, value in self.fields.items() if name != "sort"})
+
     def filter(self, run_id: str) -> Filter:
         """Return the filter of the lists."""
         return Filter(

@@ -18,6 +18,11 @@ def text_of(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
+def links(page: str) -> list[str]:
+    """Return where a page's links lead."""
+    return [unescape(found) for found in re.findall(r'href="([^"]+)"', page)]
+
+
 def test_a_run_s_drift_stands_with_n_interval_and_what_would_be_found(api: Api) -> None:
     run_id = a_worked_run(api)
     page = text_of(visit(api, f"/runs/{run_id}").text)
@@ -65,6 +70,15 @@ def test_a_figure_s_data_are_the_measures(api: Api) -> None:
     points = figures["panels"]["honesty"]["data"]["values"]
     assert [(point["round"], point["value"], point["n"]) for point in points] == [(0, 0.8, 20), (1, 0.2, 20)]
     assert all(point["low"] < point["value"] < point["high"] for point in points)
+
+
+def test_every_file_that_a_page_names_is_there(api: Api) -> None:
+    run_id = a_worked_run(api)
+    named = {path for path in links(visit(api, f"/runs/{run_id}").text) if path.startswith("/v1/")}
+    named |= {path for path in links(visit(api, f"/runs/{run_id}/trajectories").text) if "/exports/" in path}
+    assert len(named) >= 11
+    for path in named - {f"/v1/runs/{run_id}/events?after=2"}:
+        assert api.client.get(path).status_code == 200, path
 
 
 def test_cancel_and_resume(api: Api) -> None:
