@@ -1,6 +1,6 @@
 """The way in and out: a token becomes a cookie, which the browser sends and no script reads.
 
-A link with `?token=` (as `driftloop serve` prints it) is answered by the cookie and a redirect, so the token leaves the address
+A link with `?token=` is answered by the cookie and a redirect, so the token leaves the address
 bar. A form that changes something must come from one of these pages: its Origin must be this host.
 """
 
