@@ -13,15 +13,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.app.service import open_service
-from services.app.terminal import Watch, label_text
-from services.app.work import launch, read_arms, work
+from services.app.launching import raise_if_failed, read_spec, watch_to_end
+from services.app.service import reach
 from services.core.settings import PROJECT, Settings
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
-from services.simulator.report.gather import gather_study
 from services.simulator.report.study import Arm, RunResult, Study, arms
+from services.simulator.report.wire import study_of
 from services.simulator.report.wording import interval, number, signed
 
 PRESETS = ("pocket-sft", "pocket-kto", "pocket-seeds", "pocket-random", "pocket-inverted")
@@ -40,18 +39,15 @@ def main() -> None:
 
 def run_presets(console: Console) -> Study:
     """Work every run of the presets to its end, one crew for all, and return them as one study."""
-    settings = Settings()
-    found = {name: read_arms(settings, PROJECT / f"scenarios/presets/{name}.yaml") for name in PRESETS}
-    with open_service(settings) as service:
+    with reach(Settings()) as service:
         titles: dict[str, str] = {}
-        for name, new in found.items():
-            launched = launch(service, name, new, again=False)
+        for name in PRESETS:
+            launched = read_spec(PROJECT / f"scenarios/presets/{name}.yaml").launch(service.client, new=False)
             # A run that two presets share (same spec, same seed) is one run and stands once.
-            for run_id, arm in zip(launched.run_ids, new, strict=True):
-                titles.setdefault(run_id, f"{name} {label_text(arm.labels)}")
-        with Watch(console, titles) as watch:
-            work(service, list(titles), watch.show)
-        return gather_study(service.engine, "pocket study", list(titles))
+            for arm in launched.arms:
+                titles.setdefault(arm.run, f"{name} {arm.title}")
+        raise_if_failed(watch_to_end(service, titles, console))
+        return study_of(service.client.studies.get(list(titles)))
 
 
 def document(study: Study) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy import Engine
 
-from services.app.wiring import Catalogue, ring
+from services.app.catalogue import Catalogue
 from services.core.db.session import open_engine
 from services.core.domain.errors import SpecError
 from services.core.queue.worker import Ring
@@ -22,9 +22,9 @@ LAST_ANSWERS_S = 3
 """How long answers under way may take once the service is to stop; who watches a run comes back by itself."""
 
 
-def make_api(settings: Settings, engine: Engine, wake: Ring) -> Any:
+def make_api(settings: Settings, engine: Engine) -> Any:
     """Return the ASGI application on an open database."""
-    return create_api(ApiState(engine, settings, Catalogue(settings), wake))
+    return create_api(ApiState(engine, settings, Catalogue(settings), ring(engine, settings.redis_url)))
 
 
 def serve_api(settings: Settings, database_url: str, host: str, port: int) -> None:
@@ -33,13 +33,22 @@ def serve_api(settings: Settings, database_url: str, host: str, port: int) -> No
     engine = open_engine(database_url)
     try:
         uvicorn.run(
-            make_api(settings, engine, ring(engine, settings.redis_url)),
+            make_api(settings, engine),
             host=host,
             port=port,
             timeout_graceful_shutdown=LAST_ANSWERS_S,
         )
     finally:
         engine.dispose()
+
+
+def ring(engine: Engine, redis_url: str | None) -> Ring:
+    """Return what wakes queue workers for runs, to be called after the commit that owes work; it never fails."""
+    if redis_url is None:
+        return lambda _run_ids: None  # inline workers look for work themselves
+    from services.core.queue.bell import open_redis, ring_after_commit
+
+    return ring_after_commit(engine, open_redis(redis_url))
 
 
 def check_binding(settings: Settings, host: str) -> None:

@@ -1,13 +1,15 @@
 """The command line: `driftloop`.
 
-Every command opens the service that the settings name, calls a read or command function of `core.operations`, and
-prints what it got; `--json` prints it for programs. Expected failures are one line on stderr and an exit code: 2 for
-a caller's mistake, 1 otherwise, 130 for Ctrl-C.
+Every command asks a service over its REST API, through the one client: the service that DRIFTLOOP_URL names, or one that the
+command brings along. What it answers is printed; `--json` prints it for programs. Expected failures are one line on stderr
+and an exit code: 2 for a caller's mistake, 1 otherwise, 130 for Ctrl-C.
+
+Commands import what they need when they are called, so that the quick ones are quick.
 """
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,9 +18,13 @@ from rich.text import Text
 from services.app import commands, deployed, look, tokens
 from services.core.domain.errors import LoopError
 from services.core.domain.phases import WorkerKind
+from services.core.domain.selection import Label
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
+from services.core.rest.client.trajectories import Which
+from services.core.settings import Settings
 
 INTERRUPTED = 130
+Value = TypeVar("Value")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +41,7 @@ app.add_typer(tokens.app, name="tokens")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]
+Runs = Annotated[list[str], typer.Argument(metavar="RUN|SWEEP…", help="Runs, or sweeps: all their runs.")]
 Out = Annotated[Path, typer.Option(help="Folder to write into.")]
 
 
@@ -61,9 +68,25 @@ def launch(
 
 
 @app.command()
-def resume(run: RunId, as_json: Json = False) -> None:
+def watch(runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs.")]) -> None:
+    """Watch runs to their end, from whatever machine."""
+    commands.watch(runs)
+
+
+@app.command()
+def resume(
+    run: RunId,
+    is_watched: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
+    as_json: Json = False,
+) -> None:
     """Go on with an unfinished run; what had failed is tried again."""
-    commands.resume(run, as_json)
+    commands.resume(run, is_watched, as_json)
+
+
+@app.command()
+def cancel(run: RunId) -> None:
+    """Stop a run and keep all that it has; `driftloop resume RUN` goes on with it."""
+    commands.cancel(run)
 
 
 @app.command()
@@ -86,7 +109,7 @@ def show(run: RunId, as_json: Json = False) -> None:
 
 @app.command()
 def drift(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN|SWEEP…", help="Runs, or a sweep.")],
+    runs: Runs,
     out: Annotated[
         Path | None, typer.Option(help="Also write drift.json, drift.png, report.html here.")
     ] = None,
@@ -97,22 +120,41 @@ def drift(
 
 
 @app.command()
+def report(
+    runs: Runs,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Write one page about runs, with figure, tables, conversations and spec."""
+    look.report(runs, out)
+
+
+@app.command()
 def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
     run: RunId,
-    round_: Annotated[int | None, typer.Option("--round")] = None,
-    scenario: Annotated[str | None, typer.Option()] = None,
+    round_: Annotated[list[int] | None, typer.Option("--round", help="Any of these rounds.")] = None,
+    scenario: Annotated[list[str] | None, typer.Option(help="Any of these scenarios.")] = None,
     user: Annotated[UserKind | None, typer.Option(help="Kind of user.")] = None,
-    status: Annotated[TrajectoryStatus | None, typer.Option()] = None,
-    selected: Annotated[str | None, typer.Option(help="`desirable` or `undesirable`.")] = None,
+    status: Annotated[TrajectoryStatus | None, typer.Option(help="How they ended.")] = None,
+    selected: Annotated[Label | None, typer.Option(help="Those selected under this label.")] = None,
     score_from: Annotated[int | None, typer.Option(help="Least satisfaction.")] = None,
     score_to: Annotated[int | None, typer.Option(help="Most satisfaction.")] = None,
+    text: Annotated[str | None, typer.Option(help="A web search in what was said: `plan -doctor`.")] = None,
     best: Annotated[bool, typer.Option("--best", help="By falling satisfaction.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
     as_json: Json = False,
 ) -> None:
     """List a run's conversations; `driftloop trajectory ID` shows one."""
-    label = look.label_of(selected)
-    which = look.Which(run, round_, scenario, user, status, label, score_from, score_to)
+    which = Which(
+        run=[run],
+        round=round_ or (),
+        scenario=scenario or (),
+        user_kind=_given(user),
+        status=_given(status),
+        label=_given(selected),
+        score_from=score_from,
+        score_to=score_to,
+        q=text,
+    )
     look.trajectories(which, best, limit, as_json)
 
 
@@ -120,6 +162,24 @@ def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
 def trajectory(trajectory_id: Annotated[int, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
     """Show one conversation: both sides, ratings, and whether and why it was selected."""
     look.trajectory(trajectory_id, as_json)
+
+
+@app.command()
+def scenarios(as_json: Json = False) -> None:
+    """List the scenarios that a spec may name."""
+    look.scenarios(as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    is_open: Annotated[
+        bool, typer.Option("--open", help="Let in whoever can reach it; on this machine only.")
+    ] = False,
+) -> None:
+    """Serve everything from here: API, pages, workers, database. Ctrl-C stops it; runs go on when it is started again."""
+    commands.serve(host, port, is_open)
 
 
 @app.command()
@@ -181,6 +241,10 @@ def pocket_data(root: Annotated[Path, typer.Argument(help="The project folder.")
     commands.pocket_data(root)
 
 
+def _given(value: Value | None) -> tuple[Value, ...]:
+    return () if value is None else (value,)
+
+
 def main() -> None:
     """Run the command line; never show a traceback for an expected failure."""
     errors = Console(stderr=True)
@@ -191,7 +255,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as leave:
         if leave.code == INTERRUPTED:
-            errors.print(
-                "stopped; the same command, or `driftloop resume RUN`, goes on from here", highlight=False
-            )
+            errors.print(_parting(), highlight=False)
         raise
+
+
+def _parting() -> str:
+    if Settings().url is not None:
+        return "no longer watching; the runs go on, and `driftloop watch RUN` shows them"
+    return "stopped; the same command, or `driftloop resume RUN`, goes on from here"

@@ -1,4 +1,4 @@
-"""The commands that do: demo, launch, resume, delete, doctor, pocket."""
+"""The commands that do: demo, launch, watch, resume, cancel, delete, doctor, pocket."""
 
 import sys
 from collections.abc import Sequence
@@ -7,33 +7,21 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from services.app import doctor as examination
-from services.app.look import print_json
-from services.app.service import Service, open_service
-from services.app.terminal import Watch, label_text
-from services.app.work import launch as launch_arms
-from services.app.work import read_arms, work
-from services.core.db import runs
-from services.core.db.session import transaction
-from services.core.domain.errors import LoopError
+from services.app import reporting
+from services.app.launching import Launched, SpecFile, raise_if_failed, read_spec, watch_to_end
+from services.app.service import Service, reach
+from services.app.terminal import label_text, print_json
 from services.core.domain.phases import RunStatus
-from services.core.operations import launching
-from services.core.operations.launching import LaunchedSweep, NewArm
-from services.core.operations.planning import work_of
-from services.core.operations.progress import RunProgress
 from services.core.settings import PROJECT, Settings
-from services.simulator.report.files import write_report
-from services.simulator.report.gather import gather_study
-from services.simulator.report.table import drift_table
 
 console = Console()
+QUIET = Console(quiet=True, force_terminal=False)
 DEMO = PROJECT / "scenarios/presets/demo.yaml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Launch:
     """How to launch."""
 
@@ -45,77 +33,88 @@ class Launch:
 
 def demo(out: Path) -> None:
     """Run the demonstration from the start and write its report."""
-    settings = Settings()
-    arms = read_arms(settings, DEMO)
-    with open_service(settings) as service:
-        sweep = launch_arms(service, "demo", arms, again=True)
-        _work_watched(service, sweep, arms)
-        study = gather_study(service.engine, "demo", sweep.run_ids, [arm.labels for arm in arms])
-    written = write_report(study, out)
-    console.print(drift_table(study))
+    spec = read_spec(DEMO)
+    with reach(Settings()) as service:
+        launched = spec.launch(service.client, new=True)
+        raise_if_failed(watch_to_end(service, launched.titles, console))
+        written = reporting.write(service.client, launched.names, out)
+        study = service.client.studies.get(launched.names)
+    console.print(reporting.table(study))
     console.print(f"The report is [bold]{out / 'report.html'}[/bold]: open it in a browser.")
     console.print(f"Beside it: {', '.join(path.name for path in written if path.suffix != '.html')}")
     console.print("Next: `driftloop list`, `driftloop trajectories RUN --best`, `driftloop drift RUN`")
 
 
-def launch(spec: Path, how: Launch) -> None:
-    """Launch a spec file's runs and work them to the end."""
-    settings = Settings()
-    arms = read_arms(settings, spec)
-    if how.dry_run:
-        _tell_plan(arms, how.as_json)
-        return
-    with open_service(settings) as service:
-        sweep = launch_arms(service, spec.stem, arms, how.new)
+def launch(path: Path, how: Launch) -> None:
+    """Launch a spec file's runs, and work or watch them to the end."""
+    spec = read_spec(path)
+    with reach(Settings()) as service:
+        if how.dry_run:
+            _tell_plan(service, spec, how)
+            return
+        launched = spec.launch(service.client, how.new)
         if not how.as_json:
-            _tell_launched(sweep, arms)
-        if how.watch:
-            ended = _work_watched(service, sweep, arms)
+            _tell_launched(launched)
+        if service.is_embedded or how.watch:
+            ended = watch_to_end(service, launched.titles, console if how.watch else QUIET)
+            study = service.client.studies.get(launched.names)
         else:
-            ended = work(service, sweep.run_ids, lambda _: None)
-        study = gather_study(service.engine, spec.stem, sweep.run_ids, [arm.labels for arm in arms])
+            ended, study = (), None
     if how.as_json:
-        print_json(
-            {
-                "sweep": sweep.sweep_id,
-                "runs": [{"run": arm.run_id, "outcome": arm.outcome} for arm in sweep.arms],
-            }
-        )
+        outcomes = [{"run": arm.run, "outcome": arm.outcome} for arm in launched.arms]
+        print_json({"sweep": launched.sweep, "runs": outcomes})
+    elif study is not None:
+        console.print(reporting.table(study))
     else:
-        console.print(drift_table(study))
-    _raise_if_failed(list(ended.values()))
+        console.print(f"`driftloop watch {' '.join(launched.titles)}` shows how far it is", soft_wrap=True)
+    raise_if_failed(ended)
 
 
-def resume(run_id: str, as_json: bool) -> None:
+def watch(names: Sequence[str]) -> None:
+    """Watch runs to their end, from whatever machine."""
+    with reach(Settings()) as service:
+        found = [service.client.runs.get(name) for name in names]
+        ended = watch_to_end(service, {run.id: run.name for run in found}, console)
+    for run in ended:
+        console.print(f"run {run.id} {run.status}", highlight=False)
+    raise_if_failed(ended)
+
+
+def resume(name: str, is_watched: bool, as_json: bool) -> None:
     """Go on with one run."""
-    with open_service(Settings()) as service:
-        with transaction(service.engine) as session:
-            full_id = launching.resume(session, run_id)
-            name = runs.get_run(session, full_id).name
-        with Watch(console, {full_id: name}) as watch:
-            ended = work(service, [full_id], (lambda _: None) if as_json else watch.show)
+    with reach(Settings()) as service:
+        run = service.client.runs.resume(name)
+        if service.is_embedded or is_watched:
+            (run,) = watch_to_end(service, {run.id: run.name}, QUIET if as_json else console)
     if as_json:
-        print_json({"run": full_id, "status": ended[full_id].status})
-    _raise_if_failed(list(ended.values()))
+        print_json({"run": run.id, "status": run.status})
+    raise_if_failed([run])
 
 
-def delete(run_id: str, is_sure: bool) -> None:
+def cancel(name: str) -> None:
+    """Stop one run, keeping everything."""
+    with reach(Settings()) as service:
+        run = service.client.runs.cancel(service.client.runs.get(name).id)
+    console.print(f"run {run.id} is cancelled; `driftloop resume {run.id}` goes on with it", highlight=False)
+
+
+def delete(name: str, is_sure: bool) -> None:
     """Delete one run, asking first."""
-    with open_service(Settings()) as service:
-        with transaction(service.engine) as session:
-            run = runs.get_run(session, run_id)
+    with reach(Settings()) as service:
+        run = service.client.runs.get(name)
         if not is_sure and not typer.confirm(f"Delete run {run.id} ({run.name}) and all that belongs to it?"):
             console.print("nothing was deleted")
             return
-        with transaction(service.engine) as session:
-            if run.status is RunStatus.RUNNING:
-                launching.cancel(session, run.id)
-            launching.delete(session, run.id)
+        if run.status is RunStatus.RUNNING:
+            service.client.runs.cancel(run.id)
+        service.client.runs.delete(run.id)
     console.print(f"deleted run {run.id}")
 
 
 def doctor(as_json: bool) -> None:
     """Examine the installation; exit code 1 if something is wrong."""
+    from services.app import doctor as examination
+
     findings = examination.examine(Settings())
     if as_json:
         print_json([finding._asdict() for finding in findings])
@@ -127,8 +126,20 @@ def doctor(as_json: bool) -> None:
         sys.exit(1)
 
 
+def serve(host: str, port: int, is_open: bool) -> None:
+    """Serve everything from this process tree until interrupted."""
+    from services.app.serve import serve as serve_until_interrupted
+
+    settings = Settings()
+    if is_open:
+        settings = settings.model_copy(update={"auth": "open"})
+    serve_until_interrupted(settings, host, port, console)
+
+
 def pocket_build(output: Path, seed: int, ablation: bool) -> None:
     """Build pocket weights with a progress bar."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     from services.pocket.policy.build import build
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
@@ -152,35 +163,23 @@ def pocket_data(root: Path) -> None:
     console.print(f"wrote scenarios and benchmark rows under {root.resolve()}")
 
 
-def _work_watched(service: Service, sweep: LaunchedSweep, arms: Sequence[NewArm]) -> dict[str, RunProgress]:
-    titles = {
-        launched.run_id: label_text(arm.labels) or arm.run.spec.name
-        for launched, arm in zip(sweep.arms, arms, strict=True)
-    }
-    with Watch(console, titles) as watch:
-        return dict(work(service, sweep.run_ids, watch.show))
+def _tell_launched(launched: Launched) -> None:
+    if launched.sweep:
+        console.print(f"{launched.sweep}: {len(launched.arms)} runs")
+    for arm in launched.arms:
+        title = arm.title if launched.sweep else ""
+        console.print(f"run {arm.run} {arm.outcome}  {title}", highlight=False, markup=False)
 
 
-def _tell_launched(sweep: LaunchedSweep, arms: Sequence[NewArm]) -> None:
-    if sweep.sweep_id:
-        console.print(f"{sweep.sweep_id}: {len(sweep.arms)} runs")
-    for launched, arm in zip(sweep.arms, arms, strict=True):
-        console.print(f"run {launched.run_id} {launched.outcome}  {label_text(arm.labels)}", highlight=False)
-
-
-def _tell_plan(arms: Sequence[NewArm], as_json: bool) -> None:
-    if as_json:
-        print_json([arm.run.spec.model_dump(mode="json") for arm in arms])
+def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
+    plan = spec.plan(service.client, how.new)
+    if how.as_json:
+        print_json(plan)
         return
-    planned = work_of(tuple(arms))
+    for run in plan.runs:
+        if run.outcome != "created":
+            console.print(f"run {run.id} would be {run.outcome}  {label_text(run.labels)}", highlight=False)
     console.print(
-        f"{planned.runs} runs, {planned.rounds} rounds of training, {planned.conversations:,} conversations, "
-        f"up to {planned.items:,} benchmark items; nothing was started"
+        f"{len(plan.runs)} runs, {plan.rounds} rounds of training, {plan.conversations:,} conversations, "
+        f"up to {plan.items:,} benchmark items; nothing was started"
     )
-
-
-def _raise_if_failed(ended: Sequence[RunProgress]) -> None:
-    failed = [run for run in ended if run.status is RunStatus.FAILED]
-    if failed:
-        reasons = "; ".join(f"run {run.run_id} failed in {run.error}" for run in failed)
-        raise LoopError(f"{reasons}; `driftloop resume` tries again")

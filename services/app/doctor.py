@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from services.app.service import open_service
-from services.app.wiring import Catalogue, known_bases
+from services.app.catalogue import Catalogue, known_bases
+from services.app.database import open_database
 from services.core.db.migrate import newest
 from services.core.domain.errors import AdapterError, LoopError
 from services.core.settings import Settings
@@ -58,7 +58,7 @@ def _version_of(package: str) -> Callable[[], str]:
 
 
 def _database(settings: Settings) -> str:
-    with open_service(settings):
+    with open_database(settings):
         place = "DATABASE_URL" if settings.database_url else f"embedded in {settings.data / 'postgres'}"
         return f"{place}, schema {newest()}"
 

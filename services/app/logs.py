@@ -1,4 +1,4 @@
-"""The log of a process that runs unwatched: one JSON object a line, on stderr.
+"""The log of a process that runs unwatched: one JSON object a line, on stderr or in a file.
 
 Every line says who wrote it and, while a shard is worked, which one (run, round, phase, shard, attempt): the worker
 binds these, and whatever is logged meanwhile carries them, by libraries too. Libraries are heard from warnings on.
@@ -6,13 +6,16 @@ binds these, and whatever is logged meanwhile carries them, by libraries too. Li
 
 import logging
 import sys
+from pathlib import Path
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from services.core.settings import Settings
 
-def log_as_json(worker: str) -> None:
-    """Write this process's log as JSON lines under a worker's name."""
+
+def log_as_json(worker: str, file: Path | None = None) -> None:
+    """Write this process's log as JSON lines under a worker's name; a file begins with the first of them."""
 
     def named(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["worker"] = worker
@@ -25,7 +28,7 @@ def log_as_json(worker: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file, delay=True)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
@@ -42,3 +45,13 @@ def log_as_json(worker: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+
+
+def log_to_file(settings: Settings) -> None:
+    """Keep what is logged here out of what a command prints: `api.log` in the folder of logs, if that can be had."""
+    try:
+        settings.logs.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        log_as_json("api")
+    else:
+        log_as_json("api", settings.logs / "api.log")

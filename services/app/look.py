@@ -1,48 +1,28 @@
-"""The commands that look: list, show, drift, trajectories, trajectory."""
+"""The commands that look: list, show, drift, report, trajectories, trajectory, scenarios."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from rich.console import Console
 from rich.text import Text
 
-from services.app import terminal
-from services.app.service import Service, open_service
-from services.core.db import runs as runs_table
-from services.core.db import sweeps
-from services.core.db import trajectories as trajectories_table
-from services.core.db.session import transaction
-from services.core.db.trajectory_lists import Filter, Sort, summaries
-from services.core.domain.errors import SpecError
-from services.core.domain.selection import Label
-from services.core.domain.trajectory import TrajectoryStatus, UserKind
-from services.core.operations.progress import progress_of
+from services.app import reporting, terminal
+from services.app.service import reach
+from services.app.terminal import print_json
+from services.core.rest.client.trajectories import BEST_FIRST, OLDEST_FIRST, Which
 from services.core.settings import Settings
-from services.simulator.report.files import drift_json, write_report
-from services.simulator.report.gather import gather_study
-from services.simulator.report.table import drift_table
 
 console = Console()
-Value = TypeVar("Value")
-
-
-def print_json(value: Any) -> None:
-    """Print JSON as it is: no colours, no wrapping."""
-    print(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
 def list_runs(as_json: bool) -> None:
     """Print all runs."""
-    with open_service(Settings()) as service, transaction(service.engine) as session:
-        found = runs_table.list_runs(session)
+    with reach(Settings()) as service:
+        found = list(service.client.runs.list())
     if as_json:
-        print_json(
-            [{"id": run.id, "status": run.status, "spec": run.spec.model_dump(mode="json")} for run in found]
-        )
+        print_json(found)
     elif found:
         console.print(terminal.run_table(found))
     else:
@@ -51,17 +31,14 @@ def list_runs(as_json: bool) -> None:
 
 def show(run_id: str, as_json: bool) -> None:
     """Print one run: state, spec, drift."""
-    with open_service(Settings()) as service:
-        with transaction(service.engine) as session:
-            run = runs_table.get_run(session, run_id)
-            (progress,) = progress_of(session, [run.id])
-            held = trajectories_table.counts(session, run.id)
-        study = gather_study(service.engine, run.name, [run.id])
+    with reach(Settings()) as service:
+        run = service.client.runs.get(run_id)
+        phases = list(service.client.runs.phases(run.id))
+        held = {made.round: made.conversations for made in service.client.runs.rounds(run.id) if made.round}
+        study = service.client.studies.get([run.id])
+    spec: dict[str, Any] = run.spec.model_dump(mode="json")
     if as_json:
-        phases = [asdict(phase) for phase in progress.phases]
-        print_json(
-            asdict(run) | {"spec": run.spec.model_dump(mode="json"), "phases": phases, "conversations": held}
-        )
+        print_json(run.model_dump(mode="json") | {"phases": phases, "conversations": held})
         return
     console.print(terminal.run_table([run]))
     if run.error:
@@ -69,79 +46,37 @@ def show(run_id: str, as_json: bool) -> None:
     for round_, ended in held.items():
         counts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
         console.print(Text(f"round {round_}: {counts}", style="dim"))
-    console.print(drift_table(study))
-    console.print(Text(yaml.safe_dump(run.spec.model_dump(mode="json"), sort_keys=False), style="dim"))
+    console.print(reporting.table(study))
+    console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
 
 
 def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
     """Print (and write) the drift of runs, or of a sweep's runs."""
-    with open_service(Settings()) as service:
-        found = _named(service, names)
-        study = gather_study(service.engine, names[0], list(found), list(found.values()))
-    if out is not None:
-        for path in write_report(study, out):
-            console.print(f"wrote {path}")
+    with reach(Settings()) as service:
+        study = service.client.studies.get(names)
+        written = reporting.write(service.client, names, out) if out is not None else ()
+    for path in written:
+        console.print(f"wrote {path}", soft_wrap=True)
     if as_json:
-        print(drift_json(study))
+        print(reporting.as_json(study), end="")
     elif out is None:
-        console.print(drift_table(study))
+        console.print(reporting.table(study))
 
 
-def _named(service: Service, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """Return the runs that names of runs and sweeps mean, with the labels that set them apart."""
-    found: dict[str, Mapping[str, Any]] = {}
-    with transaction(service.engine) as session:
-        for name in names:
-            sweep = sweeps.find_sweep(session, name)
-            if sweep:
-                found |= dict(zip(sweep.run_ids, sweep.labels, strict=True))
-            else:
-                found[runs_table.get_run(session, name).id] = {}
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Which:
-    """The filters of `driftloop trajectories`, as typed."""
-
-    run: str
-    round: int | None
-    scenario: str | None
-    user: UserKind | None
-    status: TrajectoryStatus | None
-    label: Label | None
-    score_from: int | None
-    score_to: int | None
-
-
-def _given(value: Value | None) -> tuple[Value, ...]:
-    return () if value is None else (value,)
-
-
-def label_of(selected: str | None) -> Label | None:
-    """Check `--selected`. Raises `SpecError`."""
-    if selected is not None and selected not in set(Label):
-        raise SpecError(f"--selected: {selected!r} is no label; use desirable or undesirable")
-    return None if selected is None else Label(selected)
+def report(names: Sequence[str], out: Path) -> None:
+    """Write the report of runs, or of a sweep's runs."""
+    with reach(Settings()) as service:
+        service.client.studies.report(names, out)
+    console.print(f"wrote {out}: open it in a browser", soft_wrap=True)
 
 
 def trajectories(which: Which, best_first: bool, limit: int, as_json: bool) -> None:
-    """Print a run's conversations."""
-    with open_service(Settings()) as service, transaction(service.engine) as session:
-        run = runs_table.get_run(session, which.run)
-        wanted = Filter(
-            runs=(run.id,),
-            rounds=_given(which.round),
-            scenarios=_given(which.scenario),
-            user_kinds=_given(which.user),
-            statuses=_given(which.status),
-            labels=_given(which.label),
-            score_from=which.score_from,
-            score_to=which.score_to,
-        )
-        found = summaries(session, wanted, limit, Sort.BEST if best_first else Sort.OLDEST)
+    """Print conversations."""
+    sort = BEST_FIRST if best_first else OLDEST_FIRST
+    with reach(Settings()) as service:
+        found = list(service.client.trajectories.list(which, sort, limit))
     if as_json:
-        print_json([asdict(item) for item in found])
+        print_json(found)
         return
     console.print(terminal.trajectory_table(found))
     if len(found) == limit:
@@ -150,9 +85,19 @@ def trajectories(which: Which, best_first: bool, limit: int, as_json: bool) -> N
 
 def trajectory(trajectory_id: int, as_json: bool) -> None:
     """Print one conversation."""
-    with open_service(Settings()) as service, transaction(service.engine) as session:
-        stored = trajectories_table.get(session, trajectory_id)
+    with reach(Settings()) as service:
+        held = service.client.trajectories.get(trajectory_id)
     if as_json:
-        print_json(asdict(stored))
+        print_json(held)
     else:
-        console.print(terminal.transcript(stored))
+        console.print(terminal.transcript(held))
+
+
+def scenarios(as_json: bool) -> None:
+    """Print what a spec may name as scenarios."""
+    with reach(Settings()) as service:
+        found = list(service.client.scenarios.list())
+    if as_json:
+        print_json(found)
+    else:
+        console.print(terminal.scenario_table(found))

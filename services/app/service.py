@@ -1,45 +1,62 @@
-"""The embedded service: a database at the newest schema, for as long as a command needs it."""
+"""The service that a command speaks to: the one that DRIFTLOOP_URL names, or one that it brings along.
 
-from collections.abc import Generator
-from contextlib import contextmanager
+The one that it brings along is the same API on the embedded database, on a private Unix socket: no port is opened, and it is
+open to its user alone, who can reach the socket's folder. A service elsewhere has workers of its own; here a crew joins while
+a command works runs.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
-from sqlalchemy import Engine
-
-from services.core.db.embedded import embedded_postgres
-from services.core.db.migrate import upgrade
-from services.core.db.session import open_engine
+from services.app.database import Database, open_database
+from services.core.rest.client import Client
 from services.core.settings import Settings
+
+Tend = Callable[[], None]
+"""Sees to the workers; to be called a few times a second."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """An open database and where it is."""
+    """A service that answers."""
 
-    settings: Settings
-    url: str
-    engine: Engine
-
-
-@contextmanager
-def open_service(settings: Settings) -> Generator[Service]:
-    """Open the database that the settings name, or the embedded one; migrate it first.
-
-    Raises `DatabaseError`.
-    """
-    if settings.database_url is not None:
-        with _connected(settings, settings.database_url) as service:
-            yield service
-        return
-    with embedded_postgres(settings.data) as url, _connected(settings, url) as service:
-        yield service
+    client: Client
+    is_embedded: bool
+    at_work: Callable[[], AbstractContextManager[Tend]]
+    """Has what is owed worked while the block runs."""
 
 
 @contextmanager
-def _connected(settings: Settings, url: str) -> Generator[Service]:
-    engine = open_engine(url)
-    try:
-        upgrade(engine)
-        yield Service(settings, url, engine)
-    finally:
-        engine.dispose()
+def reach(settings: Settings) -> Generator[Service]:
+    """Open the service that the settings name. Raises `SpecError`, `DatabaseError`."""
+    if settings.url is None:
+        with open_database(settings) as database, _embedded(settings, database) as client:
+            yield Service(client, True, lambda: _crew(settings, database))
+    else:
+        token = settings.token.get_secret_value() if settings.token else None
+        with Client(settings.url, token) as client:
+            yield Service(client, False, lambda: nullcontext(_no_one_to_tend))
+
+
+@contextmanager
+def _embedded(settings: Settings, database: Database) -> Generator[Client]:
+    from services.app.api import make_api
+    from services.app.logs import log_to_file
+    from services.app.serving import private_listener, served
+
+    log_to_file(settings)
+    here = settings.model_copy(update={"auth": "open"})
+    app = make_api(here, database.engine)
+    with private_listener() as (path, listener), served(app, listener), Client.over_socket(path) as client:
+        yield client
+
+
+def _crew(settings: Settings, database: Database) -> AbstractContextManager[Tend]:
+    from services.app.work import at_work
+
+    return at_work(settings, database)
+
+
+def _no_one_to_tend() -> None:
+    return

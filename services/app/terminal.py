@@ -1,12 +1,14 @@
-"""What a person sees in the terminal: live progress, lists, transcripts.
+"""What a person sees in the terminal: live progress, lists, transcripts, made from what the service answers.
 
 Model text is data: it is never read as markup, and control characters were replaced where it entered.
 """
 
+import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -14,11 +16,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from services.core.db.runs import RunRecord
-from services.core.db.trajectories import Stored
-from services.core.db.trajectory_lists import Summary
+from services.core.db.events import EventKind
 from services.core.domain.phases import RunStatus
-from services.core.operations.progress import RunProgress
+from services.core.rest.models import EventView, RunSummary, RunView
+from services.core.rest.scenarios import ScenarioSummary
+from services.core.rest.tokens import TokenView
+from services.core.rest.trajectories import TrajectorySummary, TrajectoryView
 
 STYLES = {
     RunStatus.RUNNING: "cyan",
@@ -28,24 +31,34 @@ STYLES = {
 }
 
 
+def print_json(value: object) -> None:
+    """Print JSON as it is: no colours, no wrapping."""
+    print(json.dumps(value, indent=2, default=_plain, ensure_ascii=False))
+
+
+def _plain(value: object) -> object:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+
+
 def label_text(labels: Mapping[str, Any]) -> str:
     """Return an arm's labels as `biased_share 0.5, seed 1`."""
     return ", ".join(f"{field.rpartition('.')[2]} {value}" for field, value in labels.items())
 
 
-class Watch:
+class Progress:
     """A live view of some runs; on a console that is no terminal, a line for every finished phase."""
 
-    def __init__(self, console: Console, titles: Mapping[str, str]):
+    def __init__(self, console: Console, titles: Mapping[str, str], hint: str):
         self._console = console
         self._titles = titles
+        self._hint = hint
         self._began = time.monotonic()
-        self._told: set[tuple[str, int, str]] = set()
+        self._done_before: float | None = None
         self._live = (
             Live(console=console, refresh_per_second=5, transient=True) if console.is_terminal else None
         )
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "Progress":
         if self._live:
             self._live.start()
         return self
@@ -54,45 +67,39 @@ class Watch:
         if self._live:
             self._live.stop()
 
-    def show(self, runs: Sequence[RunProgress]) -> None:
+    def show(self, runs: Collection[RunView], event: EventView | None) -> None:
         """Bring the view up to date."""
         if self._live:
             self._live.update(self._table(runs))
-        else:
-            self._tell(runs)
+        elif event is not None and event.kind is EventKind.PHASE_DONE:
+            title, what = self._titles[event.run], event.data
+            elapsed = _clock(time.monotonic() - self._began)
+            line = f"{elapsed}  {event.run}  {title}  round {what['round']} {what['phase']} done"
+            self._console.print(line, markup=False)
 
-    def _table(self, runs: Sequence[RunProgress]) -> RenderableType:
+    def _table(self, runs: Collection[RunView]) -> RenderableType:
         table = Table.grid(padding=(0, 2))
         for run in runs:
             table.add_row(
-                Text(run.run_id, style="bold"),
-                Text(self._titles[run.run_id]),
+                Text(run.id, style="bold"),
+                Text(self._titles[run.id]),
                 ProgressBar(total=1.0, completed=run.fraction, width=30),
                 Text(_where(run), style=STYLES[run.status]),
             )
-        return Group(table, Text(self._clock(runs), style="dim"))
+        return Group(table, Text(self._time(runs), style="dim"))
 
-    def _clock(self, runs: Sequence[RunProgress]) -> str:
+    def _time(self, runs: Collection[RunView]) -> str:
         elapsed_s = time.monotonic() - self._began
         done = sum(run.fraction for run in runs) / max(len(runs), 1)
-        if done < 0.03 or elapsed_s < 5:
-            return f"{_clock(elapsed_s)} elapsed; Ctrl-C leaves runs that `driftloop resume` continues"
-        return f"{_clock(elapsed_s)} elapsed, about {_clock(elapsed_s / done * (1 - done))} to go"
-
-    def _tell(self, runs: Sequence[RunProgress]) -> None:
-        for run in runs:
-            for phase in run.phases:
-                key = (run.run_id, phase.round, phase.name)
-                if phase.is_done and key not in self._told:
-                    self._told.add(key)
-                    elapsed = _clock(time.monotonic() - self._began)
-                    title = self._titles[run.run_id]
-                    self._console.print(
-                        f"{elapsed}  {run.run_id}  {title}  round {phase.round} {phase.name} done"
-                    )
+        if self._done_before is None:
+            self._done_before = done
+        gained = done - self._done_before
+        if gained < 0.03 or elapsed_s < 5:
+            return f"{_clock(elapsed_s)} elapsed; {self._hint}"
+        return f"{_clock(elapsed_s)} elapsed, about {_clock(elapsed_s / gained * (1 - done))} to go"
 
 
-def _where(run: RunProgress) -> str:
+def _where(run: RunView) -> str:
     current = run.current
     if run.status is not RunStatus.RUNNING or current is None:
         return run.status.value
@@ -103,28 +110,27 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def run_table(records: Sequence[RunRecord]) -> Table:
+def run_table(runs: Iterable[RunSummary]) -> Table:
     """Return the list of runs."""
     table = Table(
         "run", "name", "status", "biased", "method", "selection", "seed", "rounds", "created", box=None
     )
-    for run in records:
-        spec = run.spec
+    for run in runs:
         table.add_row(
             run.id,
             run.name,
             Text(run.status.value, style=STYLES[run.status]),
-            f"{spec.population.biased_share:g}",
-            spec.training.method,
-            spec.selection.rule,
-            str(spec.seed),
-            str(spec.rounds),
+            f"{run.biased_share:g}",
+            run.method,
+            run.rule,
+            str(run.seed),
+            str(run.rounds),
             f"{run.created_at:%Y-%m-%d %H:%M}",
         )
     return table
 
 
-def trajectory_table(summaries: Sequence[Summary]) -> Table:
+def trajectory_table(summaries: Iterable[TrajectorySummary]) -> Table:
     """Return a list of trajectories."""
     table = Table("id", "round", "slot", "scenario", "profile", "user", "satisfaction", "selected", box=None)
     for item in summaries:
@@ -142,23 +148,34 @@ def trajectory_table(summaries: Sequence[Summary]) -> Table:
     return table
 
 
-def transcript(stored: Stored) -> RenderableType:
+def transcript(held: TrajectoryView) -> RenderableType:
     """Return one conversation: both sides, ratings, why it was selected."""
-    trajectory = stored.trajectory
     lines: list[RenderableType] = []
-    ratings = iter(trajectory.ratings)
-    for message in trajectory.messages:
+    ratings = iter(held.ratings)
+    for message in held.messages:
         style = {"system": "dim", "user": "yellow", "assistant": "cyan"}[message.role]
         rating = next(ratings, None) if message.role == "assistant" else None
         suffix = f"   [rated {rating}]" if rating is not None else ""
         lines.append(
             Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style)
         )
-    why = stored.selection.reason if stored.selection else "not selected"
-    title = (
-        f"run {stored.run_id} round {stored.round} slot {trajectory.slot}: {trajectory.user_kind} user, {why}"
-    )
+    why = held.selection.reason if held.selection else "not selected"
+    title = f"run {held.run} round {held.round} slot {held.slot}: {held.user_kind} user, {why}"
     return Panel(Group(*lines), title=Text(title), title_align="left")
 
 
-Show = Callable[[Sequence[RunProgress]], None]
+def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:
+    """Return the list of scenarios."""
+    table = Table("environment", "scenario", "people", "held out", "task", box=None)
+    for one in scenarios:
+        held_out = "yes" if one.is_held_out else ""
+        table.add_row(one.environment, one.name, str(one.profiles), held_out, Text(one.task))
+    return table
+
+
+def token_table(tokens: Iterable[TokenView]) -> Table:
+    """Return the list of tokens."""
+    table = Table("name", "scope", "made", box=None)
+    for one in tokens:
+        table.add_row(Text(one.name), one.scope, f"{one.created_at:%Y-%m-%d %H:%M}")
+    return table

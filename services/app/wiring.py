@@ -1,25 +1,20 @@
-"""What every registered name means here, and which handler works which phase.
+"""Which handler works which phase, on which models: the one place where protocols meet implementations.
 
-This is the one place where protocols meet implementations. Base models, simulated users, judges and benchmark data
-are registered by name; a spec can name nothing else.
+What the names mean is in `catalogue`.
 """
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy import Engine
 
-from services.app.fingerprints import folder_sha256
+from services.app.catalogue import BASES, JUDGES, USERS, Catalogue, known_bases, registered
 from services.core.db import runs
 from services.core.db.phases import Claim
-from services.core.db.runs import RunRecord
 from services.core.db.session import transaction
-from services.core.domain.errors import SpecError, StateConflict
-from services.core.domain.identity import Fingerprints
+from services.core.domain.errors import SpecError
 from services.core.domain.judging import Judge
 from services.core.domain.phases import PhaseName, WorkerKind
 from services.core.domain.spec import RunSpec
@@ -31,44 +26,16 @@ from services.core.llm.model import ChatModel
 from services.core.llm.policies import WirePolicies
 from services.core.llm.serving import Serving
 from services.core.queue import rounds
-from services.core.queue.bell import open_redis, ring_after_commit
 from services.core.queue.lease import Grip
 from services.core.queue.loop import WorkLoop
 from services.core.queue.worker import Handler, Ring, Worker
-from services.core.settings import PROJECT, Settings
+from services.core.settings import Settings
 from services.evaluator.asking import Converse
-from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.phase import EvaluatePhase
-from services.pocket.world.judge import PocketJudge
-from services.pocket.world.users import PocketUser
 from services.simulator.conversation import Stage, hold
 from services.simulator.phase import SimulatePhase
-from services.simulator.population import check_spec
-from services.simulator.scenarios import Environment, load_environment
+from services.simulator.scenarios import Environment
 from services.trainer.phases import PublishPhase, SelectPhase, TrainPhase
-
-POCKET = PROJECT / "services/pocket"
-BASES: Mapping[str, Path] = {"pocket": POCKET / "weights"}
-BENCHMARKS: Mapping[str, Path] = {"pocket": POCKET / "data/benchmarks"}
-USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
-JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
-
-Value = TypeVar("Value")
-
-
-def registered(known: Mapping[str, Value], name: str, field: str) -> Value:
-    """Return what a name means. Raises `SpecError`, naming the spec field and the known names."""
-    if name not in known:
-        raise SpecError(f"{field}: {name!r} is not registered here; use one of: {', '.join(sorted(known))}")
-    return known[name]
-
-
-def known_bases(settings: Settings) -> Mapping[str, Path]:
-    """Return the folders of the base models by name. Raises `SpecError` for a server of an unknown one."""
-    bases = {**BASES, **settings.bases}
-    for base in settings.policy_urls:
-        registered(bases, base, "DRIFTLOOP_POLICY_URLS")
-    return bases
 
 
 class LocalDirectory:
@@ -124,55 +91,6 @@ class LocalDirectory:
         return registered(JUDGES, name, "evaluation.judge")()
 
 
-class Catalogue:
-    """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
-
-    def __init__(self, settings: Settings):
-        self.environments: Mapping[str, Path] = {
-            path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
-        }
-        self._bases = known_bases(settings)
-        self.environment = cache(self._environment)
-
-    def check(self, spec: RunSpec) -> None:
-        """Raise `SpecError` for whatever this installation can't serve."""
-        registered(self._bases, spec.policy, "policy")
-        registered(USERS, spec.conversation.user_model, "conversation.user_model")
-        registered(JUDGES, spec.evaluation.judge, "evaluation.judge")
-        registered(BENCHMARKS, spec.evaluation.data, "evaluation.data")
-        check_spec(spec, self.environment(spec.population.environment))
-
-    def fingerprints(self, spec: RunSpec) -> Fingerprints:
-        """Return the sha256 of everything that the spec names."""
-        return Fingerprints(
-            policy=folder_sha256(self._bases[spec.policy]),
-            environment=folder_sha256(self.environments[spec.population.environment]),
-            data=folder_sha256(BENCHMARKS[spec.evaluation.data]),
-        )
-
-    def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
-        """Return everything that an evaluation asks, held-out conversations included, in a stable order."""
-        scenarios = self.environment(spec.population.environment).scenarios
-        return catalogue(BENCHMARKS[spec.evaluation.data], spec.evaluation, scenarios).items
-
-    def item_count(self, spec: RunSpec) -> int:
-        """Return how many items an evaluation has."""
-        return len(self.items(spec))
-
-    def check_unchanged(self, run: RunRecord) -> None:
-        """Raise `StateConflict` if what the run was launched on has other contents now."""
-        now = self.fingerprints(run.spec)
-        changed = [name for name, sha256 in run.fingerprints.items() if now[name] != sha256]
-        if changed:
-            raise StateConflict(
-                f"the {' and '.join(changed)} of run {run.id} changed since its launch; launch the spec again, "
-                "which makes another run, or restore the files"
-            )
-
-    def _environment(self, name: str) -> Environment:
-        return load_environment(registered(self.environments, name, "population.environment"))
-
-
 class HeldOutTalks:
     """The simulator's conversation loop, as the evaluator asks for it."""
 
@@ -194,11 +112,6 @@ class HeldOutTalks:
 
 def nobody_to_wake(_run_ids: Sequence[str]) -> None:
     """Ring no bell: inline workers look for work themselves."""
-
-
-def ring(engine: Engine, redis_url: str | None) -> Ring:
-    """Return what wakes queue workers for runs, to be called after the commit that owes work; it never fails."""
-    return nobody_to_wake if redis_url is None else ring_after_commit(engine, open_redis(redis_url))
 
 
 @dataclass(frozen=True)

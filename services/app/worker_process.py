@@ -18,6 +18,9 @@ from services.core.queue.stop import Stop, stop_on_signals
 from services.core.settings import Settings
 
 IDLE_S = 0.1
+# A service that nobody uses should cost nothing.
+DROWSY_AFTER_S = 30.0
+DROWSY_S = 1.0
 # How long handing back may take after the owner died, before the process ends regardless.
 LAST_GASP_S = 5.0
 
@@ -44,9 +47,12 @@ def _work(name: str) -> None:
         pass
     nursery = Path(os.environ["DRIFTLOOP_NURSERY"])
     with open_worker(settings, engine, name, nursery=nursery) as worker:
+        worked_at = time.monotonic()
         while True:
-            if not worker.work_one():
-                time.sleep(IDLE_S)
+            if worker.work_one():
+                worked_at = time.monotonic()
+            else:
+                time.sleep(IDLE_S if time.monotonic() - worked_at < DROWSY_AFTER_S else DROWSY_S)
 
 
 def _follow_owner() -> None:

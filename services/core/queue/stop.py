@@ -27,6 +27,17 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def hides_stop(error: BaseException) -> bool:
+    """Tell whether an error came up while a `Stop` was being raised, and took its place.
+
+    A library that cleans up behind an exception may fail in doing so; the pool's ping of a connection does.
+    """
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, Stop):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None
+
+
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
     ignore_signals()
     raise Stop

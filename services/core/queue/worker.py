@@ -24,7 +24,7 @@ from services.core.db.session import is_lost, transaction
 from services.core.domain.errors import DatabaseError, LoopError, StaleClaim
 from services.core.domain.phases import PhaseName
 from services.core.queue.lease import Grip, Lease
-from services.core.queue.stop import Stop
+from services.core.queue.stop import Stop, hides_stop
 
 Handler = Callable[[Claim], None]
 Close = Callable[[Session, Claim], None]
@@ -83,11 +83,17 @@ class Worker:
             self._hand_back(claim, "the worker stopped", patience_s=0)
             raise
         except Exception as error:
-            if is_lost(error):
-                log.warning("the database was lost", error=str(error))
-                self._hand_back(claim, "the database was lost", patience_s=self.lease_s)
-            else:
-                self._fail(claim, error)
+            if hides_stop(error):
+                self._hand_back(claim, "the worker stopped", patience_s=0)
+                raise Stop from error
+            self._give_up(claim, error)
+
+    def _give_up(self, claim: Claim, error: Exception) -> None:
+        if is_lost(error):
+            log.warning("the database was lost", error=str(error))
+            self._hand_back(claim, "the database was lost", patience_s=self.lease_s)
+        else:
+            self._fail(claim, error)
 
     def _close(self, claim: Claim) -> None:
         with transaction(self.engine) as session:

@@ -21,15 +21,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from services.core.domain.seeds import derive_seed
-from services.core.stats.distributions import fair_coin_two_sided
 from services.core.stats.power import smallest_detectable
 
-DRAWS = 10_000
-_BOUNDS = (0.025, 0.975)
 # Differences of shares of a few repeats are fractions; this joins those that only rounding tells apart.
 _DECIMALS = 9
 
@@ -100,38 +93,7 @@ def _spread(counts: _Counts) -> _Spread:
     # The two added items are in the spread too: items that never changed do not prove that none would.
     spread = (squares + 2 * usual_square) / (n + 2)
     detectable = smallest_detectable(n, spread, one_repeat=one_repeat)
-    low, high = _interval(counts, math.sqrt(usual_square))
-    return _Spread(low, high, _sign_flip_p(counts), detectable)
+    from services.core.stats.resampling import interval, sign_flip_p  # numpy, which most commands don't need
 
-
-def _interval(counts: _Counts, usual: float) -> tuple[float, float]:
-    turned = tuple((-value, count) for value, count in reversed(counts))
-    draws = np.concatenate([_bootstrap_means(counts, usual), -_bootstrap_means(turned, usual)])
-    low, high = np.quantile(draws, _BOUNDS)
-    return float(low), float(high)
-
-
-def _bootstrap_means(counts: _Counts, usual: float) -> NDArray[np.float64]:
-    """Return means of resampled items and the two added ones (± `usual`), shape (DRAWS / 2,)."""
-    values = np.array([-usual, *(value for value, _ in counts), usual])
-    weights = np.array([1, *(count for _, count in counts), 1])
-    items = int(weights.sum())
-    random = np.random.default_rng(derive_seed("paired bootstrap"))
-    return random.multinomial(items, weights / items, size=DRAWS // 2) @ values / items
-
-
-def _sign_flip_p(counts: _Counts) -> float:
-    sizes: dict[float, list[int]] = {}
-    for value, count in counts:
-        if value:
-            sizes.setdefault(abs(value), [0, 0])[value > 0] += count
-    if len(sizes) <= 1:
-        return fair_coin_two_sided(*next(iter(sizes.values()), (0, 0)))
-    size = np.array(sorted(sizes))
-    items = np.array([sum(sizes[value]) for value in size.tolist()])
-    # m items of one size, signs flipped at random, sum to size × (2 Binomial(m, ½) − m).
-    ups = np.random.default_rng(derive_seed("sign flip")).binomial(items, 0.5, size=(DRAWS, len(size)))
-    sums = np.abs((2 * ups - items) @ size)
-    seen = abs(math.fsum(value * count for value, count in counts))
-    # The data are one of the arrangements: counting them keeps p above 0 and the test's size right.
-    return (1 + int((sums >= seen - 10.0**-_DECIMALS).sum())) / (1 + DRAWS)
+    low, high = interval(counts, math.sqrt(usual_square))
+    return _Spread(low, high, sign_flip_p(counts), detectable)

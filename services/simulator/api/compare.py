@@ -1,4 +1,7 @@
-"""Several runs on one page: as data, as a report, as a figure."""
+"""Several runs on one page: as data, as a report, as a figure.
+
+What draws is imported when something is drawn: it takes as long as the rest of the API.
+"""
 
 from typing import Annotated, Any
 
@@ -12,9 +15,7 @@ from services.simulator.api.auth import Reader
 from services.simulator.api.naming import Name
 from services.simulator.api.problems import documented
 from services.simulator.api.state import Database
-from services.simulator.report.figure import drift_figure, drift_png, drift_svg
 from services.simulator.report.gather import read_study
-from services.simulator.report.page import report_html
 from services.simulator.report.wire import study_view
 
 MOST_NAMES = 200
@@ -59,6 +60,8 @@ def compare(session: Database, runs: Runs) -> StudyView:
 )
 def report(session: Database, runs: Runs) -> HTMLResponse:
     """Return one page that needs nothing but itself: figure, tables, conversations, spec."""
+    from services.simulator.report.page import report_html
+
     study = read_study(session, runs.title, runs.runs, with_conversations=True)
     return HTMLResponse(report_html(study), headers=_STILL)
 
@@ -66,6 +69,8 @@ def report(session: Database, runs: Runs) -> HTMLResponse:
 @router.get("/figure.json", summary="The figure of some runs as Vega-Lite", responses=documented(404, 409))
 def figure(session: Database, runs: Runs) -> dict[str, Any]:
     """Return a Vega-Lite specification with its data."""
+    from services.simulator.report.figure import drift_figure
+
     return drift_figure(read_study(session, runs.title, runs.runs))
 
 
@@ -77,6 +82,8 @@ def figure(session: Database, runs: Runs) -> dict[str, Any]:
 )
 def figure_svg(session: Database, runs: Runs) -> Response:
     """Return the figure for a page."""
+    from services.simulator.report.figure import drift_svg
+
     svg = drift_svg(read_study(session, runs.title, runs.runs))
     return Response(svg, media_type="image/svg+xml", headers=_STILL)
 
@@ -86,4 +93,6 @@ def figure_svg(session: Database, runs: Runs) -> Response:
 )
 def figure_png(session: Database, runs: Runs) -> Response:
     """Return the figure for print: 300 dots an inch."""
+    from services.simulator.report.figure import drift_png
+
     return Response(drift_png(read_study(session, runs.title, runs.runs)), media_type="image/png")

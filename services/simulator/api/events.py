@@ -7,6 +7,7 @@ Every event carries its number as `id`; whoever comes back with `Last-Event-ID` 
 While nothing happens the stream holds no database connection: it looks a few times a second, briefly.
 """
 
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, NamedTuple
@@ -14,7 +15,8 @@ from typing import Annotated, Any, NamedTuple
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from sqlalchemy import Engine
 
 from services.core.db import events, runs
@@ -35,6 +37,10 @@ LIFETIME_S = 300.0
 """How long a stream lives at most."""
 RETRY_MS = 1000
 AT_ONCE = 500
+SILENT_S = 15.0
+"""After so long without an event a comment is sent, so that nobody between takes the connection for dead."""
+MEDIA_TYPE = "text/event-stream"
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 Number = Annotated[int, Query(ge=0, le=BIGGEST, description="Only events behind this number.")]
 _EXAMPLE = """id: 17
 event: shard.progress
@@ -76,36 +82,38 @@ def _watched(
 @router.get(
     "/runs/{run_id}/events",
     summary="Watch a run",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,
     responses={
         **documented(404),
         200: {
             "description": "The run's events as they happen",
-            "content": {"text/event-stream": {"example": _EXAMPLE}},
+            "content": {MEDIA_TYPE: {"example": _EXAMPLE}},
         },
     },
 )
-async def watch_run(
-    _: Reader, state: State, watched: Annotated[_Watched, Depends(_watched)]
-) -> AsyncIterator[ServerSentEvent]:
+def watch_run(_: Reader, state: State, watched: Annotated[_Watched, Depends(_watched)]) -> StreamingResponse:
     """Stream a run's events (server-sent events), from the first one or from where the watcher was."""
-    async for told in _tell(state.engine, watched):
-        yield told
+    return StreamingResponse(_told(state.engine, watched), media_type=MEDIA_TYPE, headers=_HEADERS)
 
 
-async def _tell(engine: Engine, watched: _Watched) -> AsyncIterator[ServerSentEvent]:
+async def _told(engine: Engine, watched: _Watched) -> AsyncIterator[bytes]:
     run_id, seq = watched
-    closing = time.monotonic() + LIFETIME_S
-    while time.monotonic() < closing:
+    began = spoke = time.monotonic()
+    while time.monotonic() - began < LIFETIME_S:
         look = await to_thread.run_sync(_look, engine, run_id, seq)
         for event in look.found:
             seq = event.seq
-            yield ServerSentEvent(id=str(seq), event=event.kind, data=_view(event))
+            yield _line(event)
         if len(look.found) == AT_ONCE:
             continue
         if look.status is not RunStatus.RUNNING:
             yield _word("end", run=run_id, status=look.status or "deleted")
             return
+        if look.found:
+            spoke = time.monotonic()
+        elif time.monotonic() - spoke > SILENT_S:
+            spoke = time.monotonic()
+            yield KEEPALIVE_COMMENT
         await anyio.sleep(POLL_S)
     yield _word("reconnect", run=run_id, after=seq)
 
@@ -125,11 +133,12 @@ def _look(engine: Engine, run_id: str, seq: int) -> _Look:
         return _Look(RunStatus.RUNNING, ())
 
 
-def _view(event: EventRecord) -> EventView:
-    return EventView(
+def _line(event: EventRecord) -> bytes:
+    view = EventView(
         run=event.run_id, seq=event.seq, kind=event.kind, data=event.data, created_at=event.created_at
     )
+    return format_sse_event(id=str(event.seq), event=event.kind, data_str=view.model_dump_json())
 
 
-def _word(event: str, **data: Any) -> ServerSentEvent:
-    return ServerSentEvent(event=event, data=data, retry=RETRY_MS)
+def _word(event: str, **data: Any) -> bytes:
+    return format_sse_event(event=event, data_str=json.dumps(data), retry=RETRY_MS)

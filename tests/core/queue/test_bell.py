@@ -7,7 +7,7 @@ from redis import Redis
 from rq import Queue
 from sqlalchemy import Engine
 
-from services.app.wiring import ring
+from services.app.api import ring
 from services.core.db import phases
 from services.core.db.phases import DueShard
 from services.core.db.session import transaction

@@ -87,6 +87,14 @@ def test_a_stop_hands_the_shard_back(engine: Engine) -> None:
     def stopped(_: Claim) -> None:
         raise Stop
 
+    def stopped_out_of_sight(_: Claim) -> None:
+        try:
+            raise Stop
+        finally:
+            raise ValueError("the clean-up failed")
+
+    with pytest.raises(Stop):
+        a_worker(engine, stopped_out_of_sight).work_one()
     with pytest.raises(Stop):
         a_worker(engine, stopped).work_one()
     with transaction(engine) as session:

@@ -25,11 +25,14 @@ class Service:
     engine: Engine
     clients: list[Client] = field(default_factory=list)
 
+    def token(self, scope: Scope) -> str:
+        """Make a token."""
+        with transaction(self.engine) as session:
+            return tokens.create(session, f"token-{len(tokens.list_tokens(session))}", scope)
+
     def client(self, scope: Scope = Scope.READ) -> Client:
         """Return a client with a token of its own."""
-        with transaction(self.engine) as session:
-            secret = tokens.create(session, f"client-{len(self.clients)}", scope)
-        self.clients.append(Client(self.url, secret))
+        self.clients.append(Client(self.url, self.token(scope)))
         return self.clients[-1]
 
 
@@ -38,7 +41,7 @@ def service(engine: Engine, tmp_path: Path) -> Iterator[Service]:
     settings = Settings.model_validate({"data": tmp_path, "auth": "tokens"})
     listener: socket.socket = public_listener("127.0.0.1", 0)
     running = Service(f"http://127.0.0.1:{listener.getsockname()[1]}", engine)
-    with served(make_api(settings, engine, lambda _: None), listener):
+    with served(make_api(settings, engine), listener):
         yield running
         for client in running.clients:
             client.close()

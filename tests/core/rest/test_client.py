@@ -3,15 +3,18 @@
 import pytest
 
 from services.core.db.tokens import Scope
-from services.core.domain.errors import Forbidden, NotFound, SpecError, Unauthorised
+from services.core.domain.errors import Forbidden, NotFound, SpecError, StateConflict, Unauthorised
+from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.domain.selection import Label, Selected
 from services.core.domain.trajectory import UserKind
+from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.client import Client
 from services.core.rest.client import connection as wire
 from services.core.rest.client.trajectories import BEST_FIRST, Which
 from tests.core.db.builders import a_run, a_spec
 from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure
 from tests.core.rest.conftest import Service
+from tests.core.rest.cutting import cut_line
 
 
 def test_lists_page_by_themselves(service: Service, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +76,82 @@ def test_drift_is_paired(service: Service, client: Client) -> None:
     assert after.vs_baseline["honesty"].difference == -0.5
 
 
-def test_a_token_opens_what_its_scope_allows(service: Service) -> None:
+SMALL = {
+    "name": "small",
+    "rounds": 1,
+    "population": {"biased_share": 0.5, "conversations": 10},
+    "training": {"method": "sft"},
+    "evaluation": {"benchmarks": ["capability"]},
+}
+SWEPT = SMALL | {"sweep": {"seed": [1, 2]}}
+
+
+def test_a_launch_whose_answer_was_lost_is_launched_once(service: Service) -> None:
+    token = service.token(Scope.LAUNCH)
+    with cut_line(service.url, 3, cuts=1) as line, Client(line.url, token) as client:
+        launched = client.runs.launch(SMALL)
+        assert (launched.outcome, line.cuts) == (LaunchOutcome.CREATED, 1)
+        assert client.runs.launch(SMALL).outcome is LaunchOutcome.RESUMED
+        assert [run.id for run in client.runs.list()] == [launched.run.id]
+
+
+def test_a_run_is_planned_launched_stopped_resumed_and_deleted(client: Client) -> None:
+    (planned,) = client.sweeps.plan(SMALL).runs
+    run = client.runs.launch(SMALL).run
+    assert (planned.id, planned.outcome, planned.spec) == (run.id, LaunchOutcome.CREATED, run.spec)
+    assert client.runs.cancel(run.id).status is RunStatus.CANCELLED
+    assert client.runs.resume(run.id).status is RunStatus.RUNNING
+    with pytest.raises(StateConflict, match="is running; cancel it first"):
+        client.runs.delete(run.id)
+    client.runs.cancel(run.id)
+    assert [one.id for one in client.runs.list(status=[RunStatus.CANCELLED])] == [run.id]
+    client.runs.delete(run.id)
+    assert list(client.runs.list()) == []
+
+
+def test_a_clone_is_its_model_with_changes(client: Client) -> None:
+    run = client.runs.launch(SMALL).run
+    clone = client.runs.clone(run.id, {"seed": 9}).run
+    assert (clone.spec.seed, clone.spec.population) == (9, run.spec.population)
+
+
+def test_what_is_wrong_with_a_spec_is_said_in_its_words(client: Client) -> None:
+    with pytest.raises(SpecError) as caught:
+        client.runs.launch(SMALL | {"population": {"biased_share": 1.2}})
+    assert str(caught.value) == "population.biased_share: 1.2 is more than 1; use a number from 0 to 1"
+
+
+def test_a_sweep_is_launched_and_shown(client: Client) -> None:
+    launched = client.sweeps.launch(SWEPT)
+    assert [arm.labels for arm in launched.arms] == [{"seed": 1}, {"seed": 2}]
+    assert [sweep.id for sweep in client.sweeps.list()] == [launched.id]
+    found = client.sweeps.get(launched.id)
+    assert [arm.run.id for arm in found.arms] == [arm.run.id for arm in launched.arms]
+
+
+def test_how_far_a_run_is(client: Client) -> None:
+    run = client.runs.launch(SMALL).run
+    (phase,) = client.runs.phases(run.id)
+    assert (phase.round, phase.name) == (0, PhaseName.EVALUATE)
+    assert sum(shard.units_total for shard in client.runs.shards(run.id, round=[0])) == phase.units_total
+    assert list(client.runs.shards(run.id, status=[ShardStatus.DONE])) == []
+    assert [made.round for made in client.runs.rounds(run.id)] == [0]
+
+
+def test_tokens_are_made_listed_and_revoked(service: Service, client: Client) -> None:
     with Client(service.url) as stranger, pytest.raises(Unauthorised, match="tokens create"):
         list(stranger.runs.list())
-    assert list(service.client(Scope.READ).runs.list()) == []
-    assert issubclass(Forbidden, Unauthorised)
+    made = client.tokens.create("ann", Scope.READ)
+    assert ("ann", Scope.READ) in [(one.name, one.scope) for one in client.tokens.list()]
+    with Client(service.url, made.token) as ann:
+        with pytest.raises(Forbidden, match="this needs a token of scope launch"):
+            ann.runs.launch(SMALL)
+        client.tokens.revoke("ann")
+        with pytest.raises(Unauthorised):
+            list(ann.runs.list())
+
+
+def test_scenarios(client: Client) -> None:
+    listed = {(one.environment, one.name): one for one in client.scenarios.list()}
+    whole = client.scenarios.get("pocket", "wine")
+    assert len(whole.profiles) == listed["pocket", "wine"].profiles

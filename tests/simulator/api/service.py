@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from services.app.wiring import Catalogue
+from services.app.catalogue import Catalogue
 from services.core.db import tokens
 from services.core.db.session import transaction
 from services.core.db.tokens import Scope

@@ -14,8 +14,11 @@ import httpx2
 
 from services.core.domain.errors import SpecError
 from services.core.rest.client.connection import TIMEOUT, Connection
+from services.core.rest.client.installation import Scenarios, Tokens
 from services.core.rest.client.measures import Measures
 from services.core.rest.client.runs import Runs
+from services.core.rest.client.studies import Studies
+from services.core.rest.client.sweeps import Sweeps
 from services.core.rest.client.trajectories import Trajectories
 
 
@@ -42,6 +45,10 @@ class Client:
         self.runs = Runs(self._connection)
         self.trajectories = Trajectories(self._connection)
         self.measures = Measures(self._connection)
+        self.sweeps = Sweeps(self._connection)
+        self.studies = Studies(self._connection)
+        self.scenarios = Scenarios(self._connection)
+        self.tokens = Tokens(self._connection)
 
     def close(self) -> None:
         """End its connections."""

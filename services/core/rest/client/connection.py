@@ -5,10 +5,11 @@ service answers the same way however often it comes. A connection that was refus
 again after it. A service that stays away is a `ServiceUnreachable` that names it.
 """
 
+import socket
 import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,8 @@ Query = Mapping[str, Any]
 
 _WAITS_S = (0.2, 1.0)
 """Before the second and the third try."""
-TIMEOUT = httpx2.Timeout(connect=10, read=300, write=60, pool=10)
+_SILENCE_S = 300.0
+"""How long an answer may take to begin or to go on: a report over many runs takes its time."""
 _PAGE = 200
 _PREFIX = "urn:driftloop:"
 
@@ -36,6 +38,8 @@ class Connection:
     def __init__(self, http: httpx2.Client, place: str):
         self._http = http
         self._place = place
+        self._streams: set[httpx2.Response] = set()
+        self.is_closed = False
 
     def get(self, kind: type[Answer], path: str, query: Query | None = None) -> Answer:
         """Read one thing. Raises `LoopError`."""
@@ -64,16 +68,30 @@ class Connection:
             limit = None if limit is None else limit - len(page.items)
             query["cursor"] = page.next_cursor
 
+    def whole(self, item: type[Answer], path: str) -> tuple[Answer, ...]:
+        """Return the items of a list that always comes in one page. Raises `LoopError`."""
+        return self.get(Page[item], path).items
+
     @contextmanager
-    def stream(self, path: str, query: Query | None = None, headers: Query | None = None) -> Generator[Any]:
+    def stream(
+        self,
+        path: str,
+        query: Query | None = None,
+        headers: Mapping[str, str] | None = None,
+        silence_s: float = _SILENCE_S,
+    ) -> Generator[httpx2.Response]:
         """Open a long answer, as a response to read piece by piece. Raises `LoopError`, also while it is read."""
-        request = self._http.build_request("GET", path, params=_given(query), headers=headers)
+        request = self._http.build_request(
+            "GET", path, params=_given(query), headers=headers, timeout=_timeout(silence_s)
+        )
         response = self._send(request, stream=True)
+        self._streams.add(response)
         try:
             yield response
         except httpx2.TransportError as error:
             raise self._unreachable(error) from error
         finally:
+            self._streams.discard(response)
             response.close()
 
     def save(self, path: str, target: Path, query: Query | None = None) -> Path:
@@ -89,7 +107,11 @@ class Connection:
             partial.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close what is open, also in other threads."""
+        """End all connections; a thread that is waiting on one sees it break off."""
+        self.is_closed = True
+        for response in list(self._streams):
+            with suppress(OSError):
+                response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._http.close()
 
     def _ask(
@@ -107,6 +129,8 @@ class Connection:
     def _send(self, request: httpx2.Request, *, stream: bool = False) -> httpx2.Response:
         may_repeat = request.method == "GET" or "Idempotency-Key" in request.headers
         for wait_s in (*_WAITS_S, None):
+            if self.is_closed:
+                raise ServiceUnreachable("this client is closed")
             try:
                 return _checked(self._http.send(request, stream=stream))
             except httpx2.TransportError as error:
@@ -122,6 +146,13 @@ class Connection:
             f"no service answers at {self._place} ({why}); start one with `driftloop serve`, "
             "or check DRIFTLOOP_URL"
         )
+
+
+def _timeout(silence_s: float) -> httpx2.Timeout:
+    return httpx2.Timeout(connect=10, read=silence_s, write=60, pool=10)
+
+
+TIMEOUT = _timeout(_SILENCE_S)
 
 
 def part(name: str | int) -> str:

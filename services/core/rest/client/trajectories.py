@@ -9,6 +9,7 @@ from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.rest.client.connection import Connection
 from services.core.rest.trajectories import TrajectorySummary, TrajectoryView
 
+OLDEST_FIRST = "id"
 BEST_FIRST = "-score"
 
 
@@ -41,7 +42,9 @@ class Trajectories:
     def __init__(self, connection: Connection):
         self._connection = connection
 
-    def list(self, which: Which, sort: str = "id", limit: int | None = None) -> Iterator[TrajectorySummary]:
+    def list(
+        self, which: Which, sort: str = OLDEST_FIRST, limit: int | None = None
+    ) -> Iterator[TrajectorySummary]:
         """Yield trajectories by `id` or `score`, with `-` for falling. Raises `NotFound`, `SpecError`."""
         query = which.query() | {"sort": sort}
         return self._connection.pages(TrajectorySummary, "/v1/trajectories", query, limit)

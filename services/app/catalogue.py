@@ -1,0 +1,96 @@
+"""What every registered name means in this installation.
+
+Base models, simulated users, judges and benchmark data are registered by name; a spec can name nothing else. Whoever only reads
+specs (the API) needs no more than this.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from services.app.fingerprints import folder_sha256
+from services.core.db.runs import RunRecord
+from services.core.domain.errors import SpecError, StateConflict
+from services.core.domain.identity import Fingerprints
+from services.core.domain.judging import Judge
+from services.core.domain.spec import RunSpec
+from services.core.llm.model import ChatModel
+from services.core.settings import PROJECT, Settings
+from services.evaluator.items import EvaluationItem, catalogue
+from services.pocket.world.judge import PocketJudge
+from services.pocket.world.users import PocketUser
+from services.simulator.population import check_spec
+from services.simulator.scenarios import Environment, load_environment
+
+POCKET = PROJECT / "services/pocket"
+BASES: Mapping[str, Path] = {"pocket": POCKET / "weights"}
+BENCHMARKS: Mapping[str, Path] = {"pocket": POCKET / "data/benchmarks"}
+USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
+JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
+
+Value = TypeVar("Value")
+
+
+def registered(known: Mapping[str, Value], name: str, field: str) -> Value:
+    """Return what a name means. Raises `SpecError`, naming the spec field and the known names."""
+    if name not in known:
+        raise SpecError(f"{field}: {name!r} is not registered here; use one of: {', '.join(sorted(known))}")
+    return known[name]
+
+
+def known_bases(settings: Settings) -> Mapping[str, Path]:
+    """Return the folders of the base models by name. Raises `SpecError` for a server of an unknown one."""
+    bases = {**BASES, **settings.bases}
+    for base in settings.policy_urls:
+        registered(bases, base, "DRIFTLOOP_POLICY_URLS")
+    return bases
+
+
+class Catalogue:
+    """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
+
+    def __init__(self, settings: Settings):
+        self.environments: Mapping[str, Path] = {
+            path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
+        }
+        self._bases = known_bases(settings)
+        self.environment = cache(self._environment)
+
+    def check(self, spec: RunSpec) -> None:
+        """Raise `SpecError` for whatever this installation can't serve."""
+        registered(self._bases, spec.policy, "policy")
+        registered(USERS, spec.conversation.user_model, "conversation.user_model")
+        registered(JUDGES, spec.evaluation.judge, "evaluation.judge")
+        registered(BENCHMARKS, spec.evaluation.data, "evaluation.data")
+        check_spec(spec, self.environment(spec.population.environment))
+
+    def fingerprints(self, spec: RunSpec) -> Fingerprints:
+        """Return the sha256 of everything that the spec names."""
+        return Fingerprints(
+            policy=folder_sha256(self._bases[spec.policy]),
+            environment=folder_sha256(self.environments[spec.population.environment]),
+            data=folder_sha256(BENCHMARKS[spec.evaluation.data]),
+        )
+
+    def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
+        """Return everything that an evaluation asks, held-out conversations included, in a stable order."""
+        scenarios = self.environment(spec.population.environment).scenarios
+        return catalogue(BENCHMARKS[spec.evaluation.data], spec.evaluation, scenarios).items
+
+    def item_count(self, spec: RunSpec) -> int:
+        """Return how many items an evaluation has."""
+        return len(self.items(spec))
+
+    def check_unchanged(self, run: RunRecord) -> None:
+        """Raise `StateConflict` if what the run was launched on has other contents now."""
+        now = self.fingerprints(run.spec)
+        changed = [name for name, sha256 in run.fingerprints.items() if now[name] != sha256]
+        if changed:
+            raise StateConflict(
+                f"the {' and '.join(changed)} of run {run.id} changed since its launch; launch the spec again, "
+                "which makes another run, or restore the files"
+            )
+
+    def _environment(self, name: str) -> Environment:
+        return load_environment(registered(self.environments, name, "population.environment"))

@@ -1,0 +1,109 @@
+"""A spec file's runs: planned, launched, and watched to their end, on whatever service is reached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from services.app.service import Service
+from services.app.spec_file import read_spec_file
+from services.app.terminal import Progress, label_text
+from services.app.watching import Watch
+from services.core.domain.complaints import naming
+from services.core.domain.errors import LoopError
+from services.core.domain.phases import RunStatus
+from services.core.domain.sweep import expand
+from services.core.queue.rounds import LaunchOutcome
+from services.core.rest.client import Client
+from services.core.rest.launches import Plan
+from services.core.rest.models import RunView
+
+_HINTS = {
+    True: "Ctrl-C leaves runs that `driftloop resume` continues",
+    False: "Ctrl-C ends the watch; the runs go on",
+}
+"""By whether the service is embedded."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchedArm:
+    """A run that a spec file became."""
+
+    run: str
+    outcome: LaunchOutcome
+    title: str
+    """What sets it apart in its sweep, or its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """What a spec file became."""
+
+    sweep: str | None
+    """None for a single run."""
+    arms: tuple[LaunchedArm, ...]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Return the runs with what to call them."""
+        return {arm.run: arm.title for arm in self.arms}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return how to name all its runs to the service."""
+        return (self.sweep,) if self.sweep else tuple(self.titles)
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """A spec file that was read."""
+
+    path: Path
+    spec: Mapping[str, Any]
+
+    def plan(self, client: Client, new: bool) -> Plan:
+        """Say what launching it would come to. Raises `SpecError`."""
+        with naming(self.path):
+            return client.sweeps.plan(self.spec, new=new)
+
+    def launch(self, client: Client, new: bool) -> Launched:
+        """Launch its run, or the runs of its sweep. Raises `SpecError`."""
+        with naming(self.path):
+            if "sweep" not in self.spec:
+                one = client.runs.launch(self.spec, new=new)
+                return Launched(None, (LaunchedArm(one.run.id, one.outcome, one.run.name),))
+            sweep = client.sweeps.launch(self.spec, new=new)
+        arms = (LaunchedArm(arm.run.id, arm.outcome, label_text(arm.labels)) for arm in sweep.arms)
+        return Launched(sweep.id, tuple(arms))
+
+
+def read_spec(path: Path) -> SpecFile:
+    """Read a spec file and check its fields, before any service is asked. Raises `SpecError`.
+
+    What only the service knows (environments, models) is checked when it is planned or launched.
+    """
+    spec = read_spec_file(path)
+    with naming(path):
+        expand(spec)
+    return SpecFile(path, spec)
+
+
+def watch_to_end(service: Service, titles: Mapping[str, str], console: Console) -> Sequence[RunView]:
+    """Have runs worked, and show how they come on until all have ended; return how they ended. Raises `LoopError`."""
+    watch = Watch(service.client, list(titles))
+    if not watch.is_over:
+        hint = _HINTS[service.is_embedded]
+        with service.at_work() as tend, Progress(console, titles, hint) as progress:
+            for event in watch.events(tend):
+                progress.show(watch.runs.values(), event)
+    return tuple(watch.runs.values())
+
+
+def raise_if_failed(runs: Sequence[RunView]) -> None:
+    """Raise `LoopError` if one of these runs failed."""
+    failed = [run for run in runs if run.status is RunStatus.FAILED]
+    if failed:
+        reasons = "; ".join(f"run {run.id} failed in {run.error}" for run in failed)
+        raise LoopError(f"{reasons}; `driftloop resume` tries again")

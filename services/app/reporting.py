@@ -1,0 +1,39 @@
+"""Runs on one page, made from the service's answers: a table, drift.json, and a folder with both, figure and report."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from services.core.rest.client import Client
+from services.core.rest.studies import StudyView
+
+
+def table(study: StudyView) -> Table:
+    """Return the drift table."""
+    from services.simulator.report.table import drift_table
+    from services.simulator.report.wire import study_of
+
+    return drift_table(study_of(study))
+
+
+def as_json(study: StudyView) -> str:
+    """Return the study as drift.json holds it."""
+    from services.simulator.report.data import drift_json
+    from services.simulator.report.wire import study_of
+
+    return drift_json(study_of(study))
+
+
+def write(client: Client, names: Sequence[str], folder: Path) -> tuple[Path, ...]:
+    """Write drift.json, drift.png and report.html into a folder, which is made if need be; old ones are replaced."""
+    figure = client.studies.figure(names, folder / "drift.png")
+    page = client.studies.report(names, folder / "report.html")
+    return _replaced(folder / "drift.json", as_json(client.studies.get(names))), figure, page
+
+
+def _replaced(path: Path, content: str) -> Path:
+    """Write beside and rename, so that a reader never meets half a file."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(content, encoding="utf-8")
+    return part.replace(path)
