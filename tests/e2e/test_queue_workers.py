@@ -16,6 +16,8 @@ from services.core.operations import launching
 from tests.e2e.fleet import Fleet, fleet_of
 from tests.e2e.installation import SMALL, await_that, fresh
 
+pytestmark = pytest.mark.slow
+
 SIMULATOR, TRAINER, EVALUATOR = WorkerKind
 QUICK: dict[str, Any] = SMALL | {"evaluation": {"benchmarks": ["capability"], "held_out_profiles": 1}}
 # All items in one shard, which takes a while.
