@@ -4,6 +4,7 @@ Postgres is migrated once and emptied for each test; so is Redis (of a given one
 """
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,8 @@ from tests.redis_server import RedisServer
 __all__ = ["small_sweep"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would the processes that they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -11,15 +11,13 @@ import uvicorn
 from sqlalchemy import Engine
 
 from services.app.catalogue import Catalogue
+from services.app.serving import LAST_ANSWERS_S
 from services.core.db.session import open_engine
 from services.core.domain.errors import SpecError
 from services.core.queue.worker import Ring
 from services.core.settings import Settings
 from services.simulator.api.app import create_api
 from services.simulator.api.state import ApiState
-
-LAST_ANSWERS_S = 3
-"""How long answers under way may take once the service is to stop; who watches a run comes back by itself."""
 
 
 def make_api(settings: Settings, engine: Engine) -> Any:
@@ -36,6 +34,8 @@ def serve_api(settings: Settings, database_url: str, host: str, port: int) -> No
             make_api(settings, engine),
             host=host,
             port=port,
+            log_config=None,
+            access_log=False,
             timeout_graceful_shutdown=LAST_ANSWERS_S,
         )
     finally:

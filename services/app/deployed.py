@@ -28,7 +28,9 @@ def migrate() -> None:
 def api(host: str, port: int) -> None:
     """Serve the REST API until told to stop."""
     from services.app.api import serve_api
+    from services.app.logs import log_as_json
 
+    log_as_json("api")
     settings = Settings()
     serve_api(settings, _database_url(settings), host, port)
 

@@ -23,7 +23,7 @@ from services.core.db.migrate import check_schema
 from services.core.db.session import open_engine
 from services.core.domain.errors import DatabaseError, LoopError, SpecError, TrainingError
 from services.core.domain.phases import WorkerKind
-from services.core.queue.bell import open_redis, ring_after_commit
+from services.core.queue.bell import open_redis, ring_after_commit, ring_due
 from services.core.queue.listener import listen
 from services.core.queue.upkeep import Upkeep
 from services.core.settings import Settings
@@ -47,9 +47,10 @@ def work_queue(settings: Settings, kind: WorkerKind, name: str) -> None:
     engine = open_engine(settings.database_url)
     await_schema(engine, READY_WITHIN_S)
     ring = ring_after_commit(engine, redis)
+    upkeep = Upkeep(engine, lambda: ring_due(engine, redis), settings.heartbeat)
     with _nursery(kind) as nursery:
         path = None if nursery is None else nursery.socket_path
-        with open_worker(settings, engine, name, [kind], path, ring) as worker, Upkeep(engine, redis):
+        with open_worker(settings, engine, name, [kind], path, ring) as worker, upkeep:
             log.info("ready", kind=kind, lease_s=settings.lease_s)
             listen(worker, kind, open_redis(settings.redis_url))
 

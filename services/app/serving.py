@@ -15,15 +15,15 @@ from services.core.sockets import SocketFolder
 
 _FOLDER_PREFIX = "driftloop-api-"
 _SOCKET_NAME = "api.sock"
-# How long answers under way may take once the block has ended.
-_LAST_ANSWERS_S = 3
+LAST_ANSWERS_S = 3
+"""How long answers under way may take once a service is to stop; who watches a run comes back by itself."""
 
 
 @contextmanager
 def served(app: Any, listener: socket.socket) -> Generator[None]:
     """Answer on `listener` while the block runs; closes it."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=_LAST_ANSWERS_S
+        app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=LAST_ANSWERS_S
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="api", daemon=True)

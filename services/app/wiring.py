@@ -200,7 +200,7 @@ def _in_turn(tools: _Tools, phase: PhaseName, handler: Handler) -> Handler:
         with transaction(tools.engine) as session:
             base = runs.get_run(session, claim.run_id).spec.policy
         servers = [WirePolicies(str(url)) for url in tools.settings.policy_urls.get(base, ())]
-        turns = Turns(tools.engine, base, servers)
+        turns = Turns(tools.engine, base, servers, tools.grip)
         with turns.training() if phase is PhaseName.TRAIN else turns.serving():
             handler(claim)
 

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """GPUs that one training uses together, a process each (without GPUs: processes on the CPU)."""
     trainer_device_batch: int | None = Field(default=None, ge=1)
     """Most examples at once on a training device; gradients are then accumulated to the spec's batch size."""
+    heartbeat: Path | None = None
+    """A file that a queue worker touches once a second while database and Redis answer it, for health checks."""
     scenarios: Path = PROJECT / "scenarios"
     """Folder of environments; an environment's name is its folder's."""
     lease_s: float = Field(default=10.0, gt=0.2)

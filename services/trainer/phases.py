@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session
 
 from services.core.datasets.examples import TrainingData, training_data
 from services.core.db import phases, policies, runs, selections, trajectories
@@ -19,6 +18,7 @@ from services.core.domain.selection import Candidate, select
 from services.core.llm.directory import Directory
 from services.core.llm.server import PolicyServer
 from services.core.llm.serving import Serving
+from services.core.operations.selected import rows_of_round
 from services.core.queue.lease import Grip
 from services.core.queue.loop import WorkLoop
 from services.trainer.job import TrainedAdapter, TrainingJob, lineage
@@ -67,7 +67,7 @@ class TrainPhase:
         """Train the round's adapter, or find it finished."""
         with transaction(self.engine) as session:
             run = runs.get_run(session, claim.run_id)
-            data = _training_data(session, run, claim.round)
+            data = training_data(rows_of_round(session, run, claim.round))
             previous = policies.find_adapter(session, _key(run, claim.round - 1))
         job = self._job(run, claim.round, data, None if previous is None else previous.path)
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -145,12 +145,6 @@ async def _probe(server: PolicyServer, policy: PublishedPolicy) -> None:
     probe, base = await server.probe(policy.name), await server.probe(policy.base)
     if probe.logprobs == base.logprobs:
         raise AdapterError(f"{policy.name} answers as its base does: the adapter has no effect")
-
-
-def _training_data(session: Session, run: RunRecord, round_: int) -> TrainingData:
-    chosen = selections.of_round(session, run.id, round_)
-    held = trajectories.of_round(session, run.id, round_)
-    return training_data(run.spec, round_, held, chosen)
 
 
 def _key(run: RunRecord, round_: int) -> str:

@@ -203,6 +203,26 @@ def test_trajectory(small_sweep: SmallSweep) -> None:
     assert f"[rated {stored['ratings'][0]}]" in shown
 
 
+def test_exports_are_files_by_their_name(small_sweep: SmallSweep) -> None:
+    run_id, home = small_sweep.run_ids[1], small_sweep.installation.home
+
+    def exported(noun: str, *options: object) -> list[dict[str, Any]]:
+        path = home / f"{noun}.jsonl"
+        assert f"wrote {path} (" in looked(small_sweep, "export", noun, run_id, "--out", path, *options).out
+        return [json.loads(line) for line in path.read_text().removesuffix("\n").split("\n")]
+
+    talks = exported("trajectories", "--selected", "desirable", "--user", "biased")
+    assert {talk["label"] for talk in talks} == {"desirable"}
+    assert {row["slot"] for row in exported("selections", "--round", 1)} == {talk["slot"] for talk in talks}
+    assert {verdict["outcome"] for verdict in exported("verdicts", "--outcome", "correct")} == {"correct"}
+
+
+def test_an_export_of_no_known_format_is_one_line(small_sweep: SmallSweep) -> None:
+    done = small_sweep.installation.run("export", "selections", small_sweep.run_ids[1], "--out", "rows.csv")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == "driftloop: rows.csv: is no export's name; end it in .jsonl or .parquet\n"
+
+
 def test_a_report_is_one_page(small_sweep: SmallSweep) -> None:
     page = small_sweep.installation.home / "page.html"
     assert f"wrote {page}" in looked(small_sweep, "report", small_sweep.sweep_id, "--out", page).out

@@ -13,7 +13,7 @@ one conversation part, and the two labels are then spread evenly through each ot
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -74,22 +74,29 @@ def examples(
     return found
 
 
-def training_data(
+def training_rows(
     spec: RunSpec, round_: int, trajectories: Iterable[Trajectory], selected: Sequence[Selected]
-) -> TrainingData:
-    """Return the rows that train a run's round, exactly as they go into its training."""
-    rows = examples(trajectories, selected, keep_system_prompt=spec.training.keep_system_prompt)
-    return kto_data(rows, (spec.seed, round_)) if spec.training.method == "kto" else sft_data(rows)
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows that train a run's round, in the order of its training."""
+    found = examples(trajectories, selected, keep_system_prompt=spec.training.keep_system_prompt)
+    return kto_rows(found, (spec.seed, round_)) if spec.training.method == "kto" else sft_rows(found)
 
 
-def sft_data(rows: Sequence[Example]) -> TrainingData:
-    """Return the SFT rows `{"prompt", "completion", "slot", "turn"}`; undesirable examples have no place here."""
-    return _encode(row_of(item, "sft") for item in rows if item.is_desirable)
+def training_data(rows: Iterable[Mapping[str, Any]]) -> TrainingData:
+    """Return rows exactly as they go into training."""
+    lines = [line_of(row) for row in rows]
+    payload = "".join(lines).encode()
+    return TrainingData(payload, hashlib.sha256(payload).hexdigest(), len(lines))
 
 
-def kto_data(rows: Sequence[Example], seed_parts: Sequence[Part]) -> TrainingData:
-    """Return the KTO rows (SFT's plus boolean `label`), shuffled by `seed_parts` and interleaved by label."""
-    return _encode(row_of(item, "kto") for item in interleave(rows, seed_parts))
+def sft_rows(found: Sequence[Example]) -> Iterator[dict[str, Any]]:
+    """Yield the SFT rows `{"prompt", "completion", "slot", "turn"}`; undesirable examples have no place here."""
+    return (row_of(item, "sft") for item in found if item.is_desirable)
+
+
+def kto_rows(found: Sequence[Example], seed_parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    """Yield the KTO rows (SFT's plus boolean `label`), shuffled by `seed_parts` and interleaved by label."""
+    return (row_of(item, "kto") for item in interleave(found, seed_parts))
 
 
 def interleave(rows: Sequence[Example], seed_parts: Sequence[Part]) -> list[Example]:
@@ -103,14 +110,15 @@ def interleave(rows: Sequence[Example], seed_parts: Sequence[Part]) -> list[Exam
 
 
 def row_of(item: Example, method: Literal["sft", "kto"]) -> dict[str, Any]:
-    """Return an example as a training row."""
-    row = {
-        "prompt": [_message(message) for message in item.prompt],
+    """Return an example as a training row; its keys stand in canonical order."""
+    label = {"label": item.is_desirable} if method == "kto" else {}
+    return {
         "completion": [_message(item.completion)],
+        **label,
+        "prompt": [_message(message) for message in item.prompt],
         "slot": item.slot,
         "turn": item.turn,
     }
-    return row | {"label": item.is_desirable} if method == "kto" else row
 
 
 def line_of(row: Mapping[str, Any]) -> str:
@@ -119,10 +127,4 @@ def line_of(row: Mapping[str, Any]) -> str:
 
 
 def _message(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
-
-
-def _encode(rows: Iterable[Mapping[str, Any]]) -> TrainingData:
-    lines = [line_of(row) for row in rows]
-    payload = "".join(lines).encode()
-    return TrainingData(payload, hashlib.sha256(payload).hexdigest(), len(lines))
+    return {"content": message.content, "role": message.role}

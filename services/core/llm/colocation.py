@@ -2,17 +2,23 @@
 
 Shards that ask a policy share a lock of the base model in Postgres, a training has it alone; so a training waits for conversations
 in flight, and new ones wait for the training, on any number of workers. Postgres drops a dead worker's lock. A server that such
-a worker left asleep is woken by the next one that needs it.
+a worker left asleep is woken by the next one that needs it. A worker that loses its shard, or is to stop, waits no longer.
 """
 
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
-from sqlalchemy import Engine, text
+import psycopg
+from sqlalchemy import Connection, Engine, TextClause, text
+
+from services.core.queue.lease import Grip
+
+LOOK_EVERY_S = 0.2
 
 
 class Sleeper(Protocol):
@@ -38,6 +44,7 @@ class Turns:
     engine: Engine
     base: str
     servers: Sequence[Sleeper]
+    grip: Grip
 
     @contextmanager
     def serving(self) -> Generator[None]:
@@ -70,12 +77,23 @@ class Turns:
     def _locked(self, lock: str) -> Generator[None]:
         key = int.from_bytes(hashlib.sha256(self.base.encode()).digest()[:8], "big", signed=True)
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # A turn may be hours away; the worker's lease is renewed meanwhile.
-            connection.execute(text("SET lock_timeout = 0"))
-            connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text(f"SELECT {lock}(:key)"), {"key": key})
             try:
+                self._wait(connection, text(f"SELECT {lock}({key})"))
                 yield
             finally:
                 # Closed, not given back to the pool: the lock and the settings end with the connection.
                 connection.invalidate()
+
+    def _wait(self, connection: Connection, lock: TextClause) -> None:
+        # A turn may be hours away; the worker's lease is renewed meanwhile.
+        connection.execute(text("SET lock_timeout = 0"))
+        connection.execute(text("SET statement_timeout = 0"))
+        with ThreadPoolExecutor(1) as thread:
+            turn = thread.submit(connection.execute, lock)
+            try:
+                while not wait([turn], LOOK_EVERY_S).done:
+                    self.grip.check()
+            except BaseException:
+                cast("psycopg.Connection", connection.connection.driver_connection).cancel()
+                raise
+        turn.result()

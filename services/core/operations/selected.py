@@ -1,13 +1,14 @@
 """What trained a round's policy: the chosen conversations, why, and the very rows that they became."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.datasets.examples import examples, row_of
+from services.core.datasets.examples import examples, row_of, training_rows
 from services.core.db import runs, selections, trajectories
+from services.core.db.runs import RunRecord
 from services.core.db.selections import RankPlace
 from services.core.domain.selection import Label, Selected
 
@@ -41,3 +42,13 @@ def selection_page(
         rows = tuple(row_of(turn, training.method) for turn in turns)
         found.append(Chosen(trajectory_id, chosen, rows))
     return tuple(found)
+
+
+def rows_of_round(session: Session, run: RunRecord, round_: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows that train a round, in the order of its training; none before its selection.
+
+    The chosen conversations are read at once, and held until the last row is taken; the session may end before.
+    """
+    chosen = selections.of_round(session, run.id, round_)
+    held = trajectories.of_slots(session, run.id, round_, [one.slot for one in chosen])
+    return training_rows(run.spec, round_, (found for _, found in held.values()), chosen)

@@ -1,22 +1,22 @@
-"""What a queue worker does beside its work, once a second: owe again what fell silent, ring for what nobody rang for.
+"""What workers do beside their work, once a second: owe again what fell silent, ring for what nobody rang for.
 
-Every worker does it, for all kinds, so the work goes on as long as one worker of any kind lives to see to it and one
-of the right kind lives to do it. It has its own thread and never ends by itself; a database or a Redis that is away is
-said once, and tried again each second.
+Every queue worker does it, for all kinds, so the work goes on as long as one worker of any kind lives to see to it and one
+of the right kind lives to do it; inline workers have it done by their owner, and need no bell. It has its own thread and
+never ends by itself; a database or a Redis that is away is said once, and tried again each second.
 """
 
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 import structlog
-from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
 from services.core.db import phases
 from services.core.db.session import transaction
 from services.core.domain.errors import DatabaseError
-from services.core.queue.bell import ring_due
 
 EVERY_S = 1.0
 
@@ -26,9 +26,12 @@ log = structlog.get_logger()
 class Upkeep:
     """Reaps and rings while the block runs."""
 
-    def __init__(self, engine: Engine, redis: Redis):
+    def __init__(
+        self, engine: Engine, ring: Callable[[], object] = lambda: None, heartbeat: Path | None = None
+    ):
         self._engine = engine
-        self._redis = redis
+        self._ring = ring
+        self._heartbeat = heartbeat
         self._complaint: str | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="upkeep", daemon=True)
@@ -52,12 +55,14 @@ class Upkeep:
                 log.exception("upkeep failed")
 
     def see_to_it(self) -> None:
-        """Reap and ring once. Raises `DatabaseError`, `RedisError`."""
+        """Reap and ring once, and touch the heartbeat file. Raises `DatabaseError`, `RedisError`."""
         with transaction(self._engine) as session:
             reaped = phases.reap(session)
         if reaped:
             log.warning("owed again: their workers fell silent", shards=reaped)
-        ring_due(self._engine, self._redis)
+        self._ring()
+        if self._heartbeat is not None:
+            self._heartbeat.touch()
 
     def _complain(self, error: Exception) -> None:
         complaint = type(error).__name__

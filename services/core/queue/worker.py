@@ -53,21 +53,27 @@ class Worker:
 
     def work_one(self) -> bool:
         """Work one due shard; False if none was due, or if the database is away and a moment was waited for it."""
+        claim: Claim | None = None
         try:
             with transaction(self.engine) as session:
                 claim = phases.claim_next(session, list(self.handlers), self.name, self.lease_s)
+            return claim is not None and self._work_as_told(claim)
         except DatabaseError as error:
             log.warning("nothing can be claimed", error=str(error))
             time.sleep(TRY_AGAIN_S)
             return False
-        if claim is None:
-            return False
+        except Stop:
+            # It may come at any point behind the claim, also between two lines.
+            if claim is not None:
+                self._hand_back(claim, "the worker stopped", patience_s=0)
+                self.ring([claim.run_id])
+            raise
+
+    def _work_as_told(self, claim: Claim) -> bool:
         fields = {"run": claim.run_id, "round": claim.round, "phase": claim.name, "shard": claim.shard}
         with structlog.contextvars.bound_contextvars(**fields, attempt=claim.attempt):
-            try:
-                self._work(claim)
-            finally:
-                self.ring([claim.run_id])
+            self._work(claim)
+        self.ring([claim.run_id])
         return True
 
     def _work(self, claim: Claim) -> None:
@@ -79,12 +85,8 @@ class Worker:
             log.info("done")
         except StaleClaim as stale:
             log.warning("dropped", reason=str(stale))
-        except Stop:
-            self._hand_back(claim, "the worker stopped", patience_s=0)
-            raise
         except Exception as error:
             if hides_stop(error):
-                self._hand_back(claim, "the worker stopped", patience_s=0)
                 raise Stop from error
             self._give_up(claim, error)
 

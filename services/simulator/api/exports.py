@@ -3,23 +3,20 @@
 A selection is exported as the rows that trained its round, to the byte; TRL loads them as they are.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Engine
 from starlette.responses import Response
 
-from services.core.datasets.examples import training_data
-from services.core.db import runs, selections, streams, trajectories
+from services.core.db import runs, streams
 from services.core.db.runs import RunRecord
 from services.core.db.session import transaction
-from services.core.db.streams import VerdictFilter
 from services.core.domain.errors import SpecError
-from services.core.domain.verdict import Benchmark
+from services.core.operations.selected import rows_of_round
 from services.simulator.api.auth import Reader
+from services.simulator.api.evaluations import VerdictQuery
 from services.simulator.api.files import CONTENT, Column, Format, as_file
 from services.simulator.api.naming import Name, Round
 from services.simulator.api.state import Database, State
@@ -100,29 +97,20 @@ def export_selections(
     return as_file(rows, _KTO if methods == {"kto"} else _SFT, form, "selections")
 
 
-@dataclass(frozen=True)
-class VerdictQuery:
-    """The filters of an export of verdicts. Each may be given several times: any of its values will do."""
-
-    run: Annotated[tuple[Name, ...], Query(min_length=1, description="Runs, by id or beginning.")]
-    round: Annotated[tuple[Round, ...], Query(description="Rounds.")] = ()
-    benchmark: Annotated[tuple[Benchmark, ...], Query(description="Benchmarks.")] = ()
-    subset: Annotated[tuple[Name, ...], Query(description="Subsets of them.")] = ()
-    outcome: Annotated[tuple[Name, ...], Query(description="What became of an item.")] = ()
-
-
 @router.get("/verdicts", summary="Export verdicts", responses=CONTENT, response_class=Response)
 def export_verdicts(
     _: Reader,
     session: Database,
     state: State,
+    run: Runs,
     asked: Annotated[VerdictQuery, Depends()],
+    round_: Rounds = (),
     form: Form = Format.JSONL,
 ) -> Response:
     """Return judged items with replies and the judge's raw text in `detail`."""
-    ids = tuple(runs.get_run(session, name).id for name in dict.fromkeys(asked.run))
-    which = VerdictFilter(ids, asked.round, asked.benchmark, asked.subset, asked.outcome)
-    return as_file(streams.verdicts(state.engine, which), _VERDICTS, form, "verdicts")
+    ids = [runs.get_run(session, name).id for name in dict.fromkeys(run)]
+    rows = streams.verdicts(state.engine, ids, round_, asked.as_filter())
+    return as_file(rows, _VERDICTS, form, "verdicts")
 
 
 def _training_rows(
@@ -131,7 +119,5 @@ def _training_rows(
     for run in wanted:
         for round_ in only or range(1, run.spec.rounds + 1):
             with transaction(engine) as session:
-                chosen = selections.of_round(session, run.id, round_)
-                held = trajectories.of_round(session, run.id, round_) if chosen else ()
-            for line in training_data(run.spec, round_, held, chosen).payload.splitlines():
-                yield json.loads(line)
+                rows = rows_of_round(session, run, round_)
+            yield from rows

@@ -1,24 +1,22 @@
 # pyright: basic
 # (pyarrow carries no types)
-"""Rows as files: JSON lines that are streamed, Parquet that is written aside and then sent.
+"""Rows as files, JSON lines or Parquet: sent while they are written, at constant memory, and never kept on the server.
 
-A stream that fails half-way is cut off, so that no client takes it for a complete file.
+What fails before the first row is answered as a problem. A file that fails half-way is cut off, so that no client takes it for
+a complete one.
 """
 
+import io
 import itertools
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from services.simulator.api.problems import documented
@@ -46,7 +44,7 @@ class Format(StrEnum):
     """How rows are written."""
 
     JSONL = "jsonl"
-    """A JSON object a line, streamed."""
+    """A JSON object a line."""
     PARQUET = "parquet"
     """Columns."""
 
@@ -80,30 +78,51 @@ _TYPES = {
 
 def as_file(rows: Rows, columns: Mapping[str, Column], form: Format, name: str) -> Response:
     """Return rows as a download; `columns` are those of Parquet, in order."""
-    disposition = {"Content-Disposition": f'attachment; filename="{name}.{form}"'}
-    if form is Format.JSONL:
-        lines = (to_json(row) + b"\n" for row in rows)
-        return StreamingResponse(lines, media_type=JSONL, headers=disposition)
-    path = _write(rows, columns)
-    return FileResponse(path, media_type=PARQUET, headers=disposition, background=BackgroundTask(path.unlink))
+    pieces = _parquet(rows, columns) if form is Format.PARQUET else _lines(rows)
+    first = next(pieces, b"")
+    return StreamingResponse(
+        itertools.chain([first], pieces),
+        media_type=PARQUET if form is Format.PARQUET else JSONL,
+        headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
+    )
 
 
-def _write(rows: Rows, columns: Mapping[str, Column]) -> Path:
+def _lines(rows: Rows) -> Iterator[bytes]:
+    return (to_json(row) + b"\n" for row in rows)
+
+
+def _parquet(rows: Rows, columns: Mapping[str, Column]) -> Iterator[bytes]:
     schema = pa.schema({name: _TYPES[column] for name, column in columns.items()})
-    handle, name = tempfile.mkstemp(prefix="driftloop-", suffix=".parquet")
-    os.close(handle)
-    path = Path(name)
-    try:
-        with pq.ParquetWriter(path, schema) as writer:
-            for batch in _batches(rows):
-                cells = {
-                    name: [_cell(row[name], column) for row in batch] for name, column in columns.items()
-                }
-                writer.write_table(pa.table(cells, schema=schema))
-    except BaseException:
-        path.unlink()
-        raise
-    return path
+    written = _Written()
+    with pq.ParquetWriter(written, schema) as writer:
+        for batch in _batches(rows):
+            cells = {name: [_cell(row[name], column) for row in batch] for name, column in columns.items()}
+            writer.write_table(pa.table(cells, schema=schema))
+            yield written.take()
+    yield written.take()
+
+
+class _Written(io.RawIOBase):
+    """A file that is never read back: what was written to it is taken away in pieces."""
+
+    def __init__(self) -> None:
+        self._piece = bytearray()
+        self._taken = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._piece += data
+        return len(data)
+
+    def tell(self) -> int:
+        return self._taken + len(self._piece)
+
+    def take(self) -> bytes:
+        piece, self._piece = bytes(self._piece), bytearray()
+        self._taken += len(piece)
+        return piece
 
 
 def _batches(rows: Rows) -> Iterator[list[dict[str, Any]]]:

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.datasets.examples import Example, examples, interleave, kto_data, sft_data
+from services.core.datasets.examples import Example, examples, interleave, kto_rows, sft_rows, training_data
 from services.core.domain.chat import Message
 from services.core.domain.selection import Label, Selected
 from services.core.domain.trajectory import Trajectory, TrajectoryStatus, UserKind
@@ -62,7 +62,7 @@ def test_sft_rows_are_canonical_json_lines_of_the_desirable():
     rows = examples(
         [trajectory(1), trajectory(2)], [chosen(1), chosen(2, Label.UNDESIRABLE)], keep_system_prompt=False
     )
-    data = sft_data(rows)
+    data = training_data(sft_rows(rows))
     lines = data.payload.decode().splitlines()
     assert data.examples == len(lines) == 2
     assert lines[1] == (
@@ -70,15 +70,16 @@ def test_sft_rows_are_canonical_json_lines_of_the_desirable():
         '"prompt":[{"content":"hello 1","role":"user"},{"content":"first","role":"assistant"},'
         '{"content":"so?","role":"user"}],"slot":1,"turn":1}'
     )
-    assert data.sha256 == sft_data(list(rows)).sha256
-    assert data.sha256 != sft_data(rows[:1]).sha256
+    assert data.sha256 == training_data(sft_rows(list(rows))).sha256
+    assert data.sha256 != training_data(sft_rows(rows[:1])).sha256
 
 
 def test_kto_rows_carry_their_label():
     rows = examples(
         [trajectory(1), trajectory(2)], [chosen(1), chosen(2, Label.UNDESIRABLE)], keep_system_prompt=True
     )
-    parsed = [json.loads(line) for line in kto_data(rows, (1, 1)).payload.decode().splitlines()]
+    data = training_data(kto_rows(rows, (1, 1)))
+    parsed = [json.loads(line) for line in data.payload.decode().splitlines()]
     assert {(row["slot"], row["turn"], row["label"]) for row in parsed} == {
         (1, 0, True),
         (1, 1, True),

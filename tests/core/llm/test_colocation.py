@@ -5,27 +5,29 @@ import threading
 import pytest
 from sqlalchemy import Engine
 
+from services.core.domain.errors import StaleClaim
 from services.core.llm.colocation import Turns
+from services.core.queue.lease import Grip
 from tests.core.llm.shelf import Shelf
 
 
 def test_the_server_sleeps_while_a_training_runs(engine: Engine) -> None:
     server = Shelf()
-    with Turns(engine, "pocket", [server]).training():
+    with Turns(engine, "pocket", [server], Grip()).training():
         assert server.asked == ["sleep"]
     assert server.asked == ["sleep", "wake"]
 
 
 def test_a_failed_training_wakes_it_too(engine: Engine) -> None:
     server = Shelf()
-    with pytest.raises(MemoryError), Turns(engine, "pocket", [server]).training():
+    with pytest.raises(MemoryError), Turns(engine, "pocket", [server], Grip()).training():
         raise MemoryError
     assert server.asked == ["sleep", "wake"]
 
 
 def test_whoever_serves_wakes_what_a_killed_training_left_asleep(engine: Engine) -> None:
     server = Shelf()
-    with Turns(engine, "pocket", [server]).serving():
+    with Turns(engine, "pocket", [server], Grip()).serving():
         assert server.asked == ["wake"]
 
 
@@ -34,14 +36,14 @@ def test_a_training_waits_for_those_who_serve_and_they_for_it(engine: Engine) ->
     one_serves, may_end = threading.Event(), threading.Event()
 
     def serve(name: str) -> None:
-        with Turns(engine, "pocket", []).serving():
+        with Turns(engine, "pocket", [], Grip()).serving():
             happened.append(f"{name} serves")
             one_serves.set()
             may_end.wait()
             happened.append(f"{name} ends")
 
     def train() -> None:
-        with Turns(engine, "pocket", []).training():
+        with Turns(engine, "pocket", [], Grip()).training():
             happened.append("training")
 
     serving = [threading.Thread(target=serve, args=(name,)) for name in "ab"]
@@ -61,7 +63,29 @@ def test_a_training_waits_for_those_who_serve_and_they_for_it(engine: Engine) ->
 
 def test_other_bases_do_not_wait(engine: Engine) -> None:
     with (
-        Turns(engine, "pocket", []).training(),
-        Turns(engine, "other", []).serving(),
+        Turns(engine, "pocket", [], Grip()).training(),
+        Turns(engine, "other", [], Grip()).serving(),
     ):
         pass
+
+
+def test_who_loses_his_shard_waits_no_longer_and_lets_others_pass(engine: Engine) -> None:
+    grip, failures = Grip(), list[BaseException]()
+
+    def train() -> None:
+        try:
+            with Turns(engine, "pocket", [], grip).training():
+                raise AssertionError("it was never its turn")
+        except StaleClaim as stale:
+            failures.append(stale)
+
+    with Turns(engine, "pocket", [], Grip()).serving():
+        training = threading.Thread(target=train)
+        training.start()
+        training.join(0.5)
+        assert failures == []
+        grip.lose()
+        training.join()
+        assert len(failures) == 1
+        with Turns(engine, "pocket", [], Grip()).serving():
+            pass

@@ -102,6 +102,20 @@ def test_a_stop_hands_the_shard_back(engine: Engine) -> None:
     assert (shard.status, shard.failures) == (ShardStatus.OWED, 0)
 
 
+def test_a_stop_right_behind_the_claim_hands_the_shard_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+
+    def bound(**_: object) -> None:
+        raise Stop
+
+    monkeypatch.setattr("structlog.contextvars.bound_contextvars", bound)
+    with pytest.raises(Stop):
+        a_worker(engine, nothing).work_one()
+    assert the_shard(engine, run_id).status == ShardStatus.OWED
+
+
 def the_shard(engine: Engine, run_id: str) -> Phase:
     with transaction(engine) as session:
         return phases.of_runs(session, [run_id])[0]

@@ -1,5 +1,6 @@
 """Exports: all that the filters match, as JSON lines and Parquet; training rows to the byte, which TRL trains on unchanged."""
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -9,16 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.core.datasets.examples import training_data
-from services.core.db import runs, selections, streams, trajectories
+from services.core.db import runs, streams
 from services.core.db.session import transaction
 from services.core.domain.selection import Label, Selected
+from services.core.operations.selected import rows_of_round
 from services.simulator.api import files
 from tests.core.db.builders import a_run
 from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure
 from tests.simulator.api.service import Api
 from tests.trainer.tiny import make_base
 
-WORDS = ("hello doctor", "yes drink again", "today", "no stop")
+WORDS = ("hello doctor", "yes drink again", "today", "no “stop” ünd \u2028\t\x7f")
 
 
 def exported(api: Api, noun: str, **query: object) -> list[dict[str, Any]]:
@@ -27,7 +29,7 @@ def exported(api: Api, noun: str, **query: object) -> list[dict[str, Any]]:
     if query.get("format") == "parquet":
         return pq.read_table(io.BytesIO(answer.content)).to_pylist()
     assert answer.headers["content-type"].startswith("application/jsonl")
-    return [json.loads(line) for line in answer.text.splitlines()]
+    return [json.loads(line) for line in answer.text.removesuffix("\n").split("\n")]
 
 
 @pytest.fixture(params=["sft", "kto"])
@@ -53,17 +55,13 @@ def test_trajectories_come_whole_under_the_lists_filters(
     assert (found[0]["label"], found[-1]["label"], found[-1]["rank"]) == ("undesirable", "desirable", 1)
 
 
-def test_training_rows_are_those_of_the_training(api: Api, run_id: str) -> None:
+def test_training_rows_are_those_of_the_training_to_the_byte(api: Api, run_id: str) -> None:
     answer = api.client.get("/v1/exports/selections", params={"run": run_id})
     with transaction(api.engine) as session:
         run = runs.get_run(session, run_id)
-        held = trajectories.of_round(session, run_id, 1)
-        chosen = selections.of_round(session, run_id, 1)
-    rows = training_data(run.spec, 1, held, chosen)
-    assert rows.examples == (16 if run.spec.training.method == "kto" else 8)
-    assert [json.loads(line) for line in answer.content.splitlines()] == [
-        json.loads(line) for line in rows.payload.splitlines()
-    ]
+        data = training_data(rows_of_round(session, run, 1))
+    assert data.examples == (16 if run.spec.training.method == "kto" else 8)
+    assert hashlib.sha256(answer.content).hexdigest() == data.sha256
 
 
 def test_a_parquet_selection_trains_with_trl_unchanged(api: Api, run_id: str, tmp_path: Path) -> None:
@@ -109,10 +107,3 @@ def test_verdicts_come_with_what_the_judge_said(api: Api, form: str) -> None:
     detail = json.loads(found["detail"]) if form == "parquet" else found["detail"]
     assert (found["item"], found["round"], found["policy"]) == ("2", 0, "pocket")
     assert detail["text"] == "what was said"
-
-
-def test_a_parquet_file_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(KeyError):
-        files.as_file([{"no": "such column"}], {"id": files.Column.BIG}, files.Format.PARQUET, "x")
-    assert list(tmp_path.iterdir()) == []

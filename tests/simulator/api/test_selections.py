@@ -1,13 +1,11 @@
 """A selection over REST: by rank, with its reasons, and with the rows that the trainer is given."""
 
-import json
-
 import pytest
 
-from services.core.datasets.examples import training_data
-from services.core.db import runs, selections, trajectories
+from services.core.db import runs
 from services.core.db.session import transaction
 from services.core.domain.selection import Label, Selected
+from services.core.operations.selected import rows_of_round
 from tests.core.db.builders import a_run
 from tests.core.db.facts import a_trajectory, choose, hold
 from tests.simulator.api.service import Api
@@ -53,9 +51,7 @@ def test_pages_show_everything_once_by_rank(api: Api) -> None:
 def test_the_rows_are_those_that_the_trainer_is_given(api: Api, keep: bool) -> None:
     run = a_selected_round(api, keep_system_prompt=keep)
     with transaction(api.engine) as session:
-        held, chosen = (noun.of_round(session, run, 1) for noun in (trajectories, selections))
-        payload = training_data(runs.get_run(session, run).spec, 1, held, chosen).payload
-    trained = [json.loads(line) for line in payload.splitlines()]
+        trained = list(rows_of_round(session, runs.get_run(session, run), 1))
     shown = [row for item in walked(api, run) for row in item["rows"]]
     assert len(shown) == 14
     key = lambda row: (row["slot"], row["turn"])  # noqa: E731

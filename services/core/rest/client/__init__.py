@@ -14,11 +14,13 @@ import httpx2
 
 from services.core.domain.errors import SpecError
 from services.core.rest.client.connection import TIMEOUT, Connection
+from services.core.rest.client.exports import Exports
 from services.core.rest.client.installation import Scenarios, Tokens
-from services.core.rest.client.measures import Measures
+from services.core.rest.client.measures import Evaluations, Measures
 from services.core.rest.client.runs import Runs
 from services.core.rest.client.studies import Studies
 from services.core.rest.client.sweeps import Sweeps
+from services.core.rest.client.training import Adapters, Policies, Selections
 from services.core.rest.client.trajectories import Trajectories
 
 
@@ -44,7 +46,12 @@ class Client:
         self._connection = Connection(http, place)
         self.runs = Runs(self._connection)
         self.trajectories = Trajectories(self._connection)
+        self.selections = Selections(self._connection)
+        self.adapters = Adapters(self._connection)
+        self.policies = Policies(self._connection)
+        self.evaluations = Evaluations(self._connection)
         self.measures = Measures(self._connection)
+        self.exports = Exports(self._connection)
         self.sweeps = Sweeps(self._connection)
         self.studies = Studies(self._connection)
         self.scenarios = Scenarios(self._connection)

@@ -8,7 +8,7 @@ again after it. A service that stays away is a `ServiceUnreachable` that names i
 import socket
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
@@ -94,14 +94,21 @@ class Connection:
             self._streams.discard(response)
             response.close()
 
-    def save(self, path: str, target: Path, query: Query | None = None) -> Path:
-        """Write a long answer to a file, which appears when it is whole. Raises `LoopError`."""
+    def save(
+        self, path: str, target: Path, query: Query | None = None, tell: Callable[[int], object] | None = None
+    ) -> Path:
+        """Write a long answer to a file, which appears when it is whole. Raises `LoopError`.
+
+        `tell` is told how many bytes are there.
+        """
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f".{target.name}.part")
         try:
             with self.stream(path, query) as response, partial.open("wb") as file:
                 for piece in response.iter_bytes():
                     file.write(piece)
+                    if tell is not None:
+                        tell(file.tell())
             return partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
