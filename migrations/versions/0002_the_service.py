@@ -17,6 +17,19 @@ WORDS = (
     """jsonb_path_query_array(messages, '$[*] ? (@."role" != "system")."content"'), '["string"]'::jsonb)"""
 )
 
+INDEXES = {
+    ("trajectories", "score"): ["satisfaction", "id"],
+    ("trajectories", "run_id"): ["run_id", "id"],
+    ("trajectories", "run_score"): ["run_id", "satisfaction", "id"],
+    ("trajectories", "round_id"): ["run_id", "round", "id"],
+    ("trajectories", "round_score"): ["run_id", "round", "satisfaction", "id"],
+    ("trajectories", "scenario_id"): ["scenario", "id"],
+    ("trajectories", "policy_id"): ["policy", "id"],
+    ("selections", "rank"): ["run_id", "round", "rank", "slot"],
+    ("selections", "run_label_score"): ["run_id", "label", "score"],
+    ("selections", "label_score"): ["label", "score"],
+}
+
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
@@ -58,25 +71,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("caller", "key", name=op.f("idempotent_requests_pkey")),
     )
     op.add_column("policies", sa.Column("needed_at", TIME, nullable=True))
+    # Before the column is added, which writes every row anew.
+    op.execute("ALTER TABLE trajectories SET (toast_tuple_target = 256)")
     op.add_column(
         "trajectories",
         sa.Column("words", postgresql.TSVECTOR(), sa.Computed(WORDS, persisted=True), nullable=False),
     )
-    op.create_index("trajectories_run_id_id_idx", "trajectories", ["run_id", "id"])
-    op.create_index(
-        "trajectories_run_id_score_idx",
-        "trajectories",
-        ["run_id", sa.text("satisfaction DESC NULLS LAST"), "id"],
-    )
-    op.create_index("trajectories_scenario_id_idx", "trajectories", ["scenario", "id"])
+    op.drop_index("trajectories_run_satisfaction_idx", "trajectories")
+    for (table, name), columns in INDEXES.items():
+        op.create_index(f"{table}_{name}_idx", table, columns)
     op.create_index("trajectories_words_idx", "trajectories", ["words"], postgresql_using="gin")
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for index in ("words", "scenario_id", "run_id_score", "run_id_id"):
-        op.drop_index(f"trajectories_{index}_idx", "trajectories")
+    op.drop_index("trajectories_words_idx", "trajectories")
+    for table, name in reversed(INDEXES):
+        op.drop_index(f"{table}_{name}_idx", table)
+    op.create_index("trajectories_run_satisfaction_idx", "trajectories", ["run_id", "round", "satisfaction"])
     op.drop_column("trajectories", "words")
+    op.execute("ALTER TABLE trajectories RESET (toast_tuple_target)")
     op.drop_column("policies", "needed_at")
     for table in ("idempotent_requests", "tokens", "events"):
         op.drop_table(table)

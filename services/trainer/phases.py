@@ -14,7 +14,7 @@ from services.core.db.runs import RunRecord
 from services.core.db.session import transaction
 from services.core.domain.errors import AdapterError
 from services.core.domain.phases import policy_name
-from services.core.domain.selection import Candidate, select
+from services.core.domain.selection import select
 from services.core.llm.directory import Directory
 from services.core.llm.server import PolicyServer
 from services.core.llm.serving import Serving
@@ -38,12 +38,7 @@ class SelectPhase:
         """Select among the round's scored conversations."""
         with transaction(self.engine) as session:
             spec = runs.get_run(session, claim.run_id).spec
-            held = trajectories.of_round(session, claim.run_id, claim.round)
-            candidates = [
-                Candidate(held_.slot, held_.scenario, held_.satisfaction)
-                for held_ in held
-                if held_.satisfaction is not None
-            ]
+            candidates = trajectories.candidates(session, claim.run_id, claim.round)
             chosen = select(candidates, spec.selection, spec.training.method, (spec.seed, claim.round))
             selections.save(session, claim, chosen)
 

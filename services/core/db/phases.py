@@ -79,7 +79,8 @@ def owe(session: Session, run_id: str, owed: Owed, work_key: str | None = None) 
         }
         for shard, (first, last) in enumerate(ranges)
     ]
-    session.execute(insert(Phase).values(rows).on_conflict_do_nothing())
+    # In as many statements as it takes: one takes 65,535 values at most.
+    session.execute(insert(Phase).on_conflict_do_nothing(), rows)
     facts = {"round": owed.round, "phase": owed.name, "shards": len(rows), "units": owed.units}
     events.append(session, run_id, EventKind.PHASE_OWED, **facts)
 

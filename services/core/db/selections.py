@@ -34,7 +34,8 @@ def save(session: Session, claim: Claim, selected: Sequence[Selected]) -> None:
         }
         for item in selected
     ]
-    session.execute(insert(SelectionRow).values(rows).on_conflict_do_nothing())
+    if rows:  # in as many statements as it takes: one takes 65,535 values at most
+        session.execute(insert(SelectionRow).on_conflict_do_nothing(), rows)
 
 
 def of_round(session: Session, run_id: str, round_: int) -> tuple[Selected, ...]:

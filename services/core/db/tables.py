@@ -20,7 +20,6 @@ from sqlalchemy import (
     MetaData,
     UniqueConstraint,
     func,
-    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -221,11 +220,18 @@ class TrajectoryRow(Base):
         _one_of("status", "scored", "unscored", "failed"),
         CheckConstraint("(status = 'scored') = (satisfaction IS NOT NULL)", name="satisfaction"),
         CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
-        Index("trajectories_run_satisfaction_idx", "run_id", "round", "satisfaction"),
-        Index("trajectories_run_id_id_idx", "run_id", "id"),
-        Index("trajectories_run_id_score_idx", "run_id", text("satisfaction DESC NULLS LAST"), "id"),
+        # One for each order of everything, of a run and of its round; the primary key is that of everything by id.
+        Index("trajectories_score_idx", "satisfaction", "id"),
+        Index("trajectories_run_id_idx", "run_id", "id"),
+        Index("trajectories_run_score_idx", "run_id", "satisfaction", "id"),
+        Index("trajectories_round_id_idx", "run_id", "round", "id"),
+        Index("trajectories_round_score_idx", "run_id", "round", "satisfaction", "id"),
+        # For what stands together in the order of ids, or is rare.
         Index("trajectories_scenario_id_idx", "scenario", "id"),
+        Index("trajectories_policy_id_idx", "policy", "id"),
         Index("trajectories_words_idx", "words", postgresql_using="gin"),
+        # Texts, words and calls are kept aside, so that what lists read of a row is two hundred bytes.
+        {"postgresql_with": {"toast_tuple_target": 256}},
     )
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))
@@ -259,6 +265,9 @@ class SelectionRow(Base):
         ),
         _one_of("label", "desirable", "undesirable"),
         CheckConstraint("rank >= 1", name="rank"),
+        Index("selections_rank_idx", "run_id", "round", "rank", "slot"),
+        Index("selections_run_label_score_idx", "run_id", "label", "score"),
+        Index("selections_label_score_idx", "label", "score"),
     )
     run_id: Mapped[str] = mapped_column(primary_key=True)
     round: Mapped[int] = mapped_column(primary_key=True)

@@ -14,7 +14,7 @@ from services.core.db.selections import selected_of
 from services.core.db.tables import SelectionRow, TrajectoryRow
 from services.core.domain.chat import Message
 from services.core.domain.errors import NotFound
-from services.core.domain.selection import Selected
+from services.core.domain.selection import Candidate, Selected
 from services.core.domain.trajectory import Call, Trajectory, TrajectoryStatus, UserKind
 
 SCHEMA_VERSION = 1
@@ -60,6 +60,20 @@ def of_round(session: Session, run_id: str, round_: int) -> tuple[Trajectory, ..
         .order_by(TrajectoryRow.slot)
     )
     return tuple(_trajectory(row) for row in session.execute(query).scalars())
+
+
+def candidates(session: Session, run_id: str, round_: int) -> tuple[Candidate, ...]:
+    """Return a round's scored conversations by slot, as far as a selection looks at them."""
+    query = (
+        select(TrajectoryRow.slot, TrajectoryRow.scenario, TrajectoryRow.satisfaction)
+        .where(
+            TrajectoryRow.run_id == run_id,
+            TrajectoryRow.round == round_,
+            TrajectoryRow.satisfaction.is_not(None),
+        )
+        .order_by(TrajectoryRow.slot)
+    )
+    return tuple(Candidate(*row) for row in session.execute(query))
 
 
 def of_slots(

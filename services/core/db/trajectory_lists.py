@@ -12,7 +12,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVarTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, any_, cast, exists, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH
 from sqlalchemy.dialects.postgresql.ext import websearch_to_tsquery
 from sqlalchemy.orm import Session
@@ -68,6 +81,17 @@ class Filter:
     score_to: int | None = None
     words: str | None = None
     """A web search over what both sides said: `plan -doctor "call a friend"`."""
+
+    @property
+    def may_be_scored(self) -> bool:
+        """Whether any that have a score can be among them."""
+        return not self.statuses or TrajectoryStatus.SCORED in self.statuses
+
+    @property
+    def may_lack_a_score(self) -> bool:
+        """Whether any that have none can be among them; only those that have one are ever selected."""
+        asks_for_one = self.score_from is not None or self.score_to is not None or bool(self.labels)
+        return not asks_for_one and set(self.statuses) != {TrajectoryStatus.SCORED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +165,34 @@ def selected() -> ColumnElement[bool]:
 
 
 def _parts(which: Filter, sort: Sort, after: Place | None) -> Iterator[Select[int]]:
-    """Return the queries whose rows, one after the other, are the list: by score, first those that have one."""
+    """Return the queries whose rows, one after the other, are the list: by score, first those that have one.
+
+    Those that have none are ordered by score too, though it is the same for all, so that the indexes by score give them.
+    """
     all_ids = matching(select(TrajectoryRow.id), which)
     score, id_ = TrajectoryRow.satisfaction, TrajectoryRow.id
-    if not sort.is_by_score:
+    if not sort.is_by_score and which.may_be_scored:
         yield _keyset(all_ids, sort, (id_,), after and (after.id,))
         return
-    if after is None or after.satisfaction is not None:
+    if which.may_be_scored and (after is None or after.satisfaction is not None):
         key = after and (after.satisfaction, after.id)
-        yield _keyset(all_ids.where(score.is_not(None)), sort, (score, id_), key)
+        scored = all_ids.where(score.is_not(None), *_bounds(which, sort))
+        yield _keyset(scored, sort, (score, id_), key)
         after = None
-    # Named in the order too, though it is the same for all of these, so that the index by score gives it.
-    yield _keyset(all_ids.where(score.is_(None)), sort, (score, id_), after and (after.id,))
+    if which.may_lack_a_score:
+        yield _keyset(all_ids.where(score.is_(None)), sort, (score, id_), after and (after.id,))
+
+
+def _bounds(which: Filter, sort: Sort) -> Iterator[ColumnElement[bool]]:
+    """Begin a list by score with the first score that was selected: those before may be most of all."""
+    if len(which.labels) != 1 or len(which.runs) > 1:
+        return
+    first = func.max(SelectionRow.score) if sort.is_falling else func.min(SelectionRow.score)
+    scores = select(cast(first, Integer)).where(SelectionRow.label == which.labels[0])
+    if which.runs:
+        scores = scores.where(SelectionRow.run_id == which.runs[0])
+    edge = scores.scalar_subquery()
+    yield TrajectoryRow.satisfaction <= edge if sort.is_falling else TrajectoryRow.satisfaction >= edge
 
 
 def _keyset(

@@ -241,3 +241,11 @@ def test_the_database_itself_refuses_impossible_shards(engine: Engine, change: s
     a_run(engine)
     with pytest.raises(IntegrityError), engine.begin() as connection:
         connection.execute(text(f"UPDATE phases SET {change}"))
+
+
+def test_a_phase_of_very_many_shards_is_owed(engine: Engine) -> None:
+    run = a_run(engine)
+    with transaction(engine) as session:
+        phases.owe(session, run, Owed(1, PhaseName.SIMULATE, 20_000, 1))
+        counted = text("SELECT count(*), max(last_unit) FROM phases WHERE round = 1")
+        assert tuple(session.execute(counted).one()) == (20_000, 20_000)

@@ -1,0 +1,1 @@
+"""The trajectory database at a million conversations: made, asked, and measured."""
