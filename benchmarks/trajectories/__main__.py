@@ -86,15 +86,21 @@ def _api(settings: Settings, engine: Engine) -> Generator[httpx2.Client]:
 
 
 def _made(url: str, engine: Engine, rows: int) -> tuple[Study, Made]:
-    with engine.connect() as connection:
-        there = connection.execute(text("SELECT count(*) FROM trajectories")).scalar_one()
+    """Return what the folder holds, made if it is empty. What was made is whole once it has verdicts, the last to come."""
+    there = _count(engine, "trajectories")
+    is_whole = there == rows and _count(engine, "verdicts") > 0
+    if not is_whole and _count(engine, "runs"):
+        raise SystemExit(f"the folder holds {there} conversations or was left half made; name another")
     study = study_of(engine, rows)
-    if there not in {0, rows}:
-        raise SystemExit(f"the folder holds {there} conversations, not {rows}; name another")
-    took_s = None if there else fill(url, study)
+    took_s = None if is_whole else fill(url, study)
     with engine.connect() as connection:
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
     return study, Made(rows, took_s, size)
+
+
+def _count(engine: Engine, table: str) -> int:
+    with engine.connect() as connection:
+        return connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
 
 
 def _list(engine: Engine, client: httpx2.Client, case: Case, draw: Draw, repeats: int) -> Row:
@@ -145,8 +151,8 @@ def _told(row: Row) -> Row:
 
 
 def _exports(client: httpx2.Client, study: Study, folder: Path) -> Sequence[Exported]:
-    export_lines(client, 1, {"run": study.arms[0].id})  # what is imported or kept once is no growth
-    return export_lines(client, study.conversations), export_columns(client, folder)
+    export_lines(client, {"run": study.arms[0].id})  # what is imported or kept once is no growth
+    return export_lines(client), export_columns(client, folder)
 
 
 if __name__ == "__main__":

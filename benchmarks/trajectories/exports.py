@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,7 +26,14 @@ class Exported(NamedTuple):
     size_bytes: int
     took_s: float
     growth_mib: tuple[float, ...]
-    """The process's peak over what it had before, after these shares of the rows: `MARKS`, or the whole."""
+    """The process's peak so far over what it had before, after these shares of the whole: `MARKS`."""
+
+
+class Noted(NamedTuple):
+    """How the process stood when so much had come."""
+
+    size_bytes: int
+    growth_mib: float
 
 
 class Peak:
@@ -60,28 +67,37 @@ def _watched() -> Generator[Peak]:
         thread.join()
 
 
-def export_lines(client: httpx2.Client, rows: int, query: dict[str, str] | None = None) -> Exported:
-    """Read everything as JSON lines, keeping nothing; `rows` are expected."""
-    began, seen, size = time.monotonic(), 0, 0
-    growth: list[float] = []
-    with _watched() as peak, client.stream("GET", PATH, params=query) as answer:
-        answer.raise_for_status()
-        for piece in answer.iter_raw():
-            seen, size = seen + piece.count(b"\n"), size + len(piece)
-            if len(growth) < len(MARKS) and seen >= rows * MARKS[len(growth)]:
-                growth.append(peak.growth_mib)
-    return Exported("JSON lines", seen, size, time.monotonic() - began, tuple(growth))
+def export_lines(client: httpx2.Client, query: dict[str, str] | None = None) -> Exported:
+    """Read everything as JSON lines, keeping nothing."""
+    began, rows = time.monotonic(), 0
+    noted: list[Noted] = [Noted(0, 0)]
+    for piece in _pieces(client, query or {}, noted):
+        rows += piece.count(b"\n")
+    return Exported("JSON lines", rows, noted[-1].size_bytes, time.monotonic() - began, _at_marks(noted))
 
 
 def export_columns(client: httpx2.Client, folder: Path) -> Exported:
     """Read everything as Parquet, into a file that is counted and removed."""
     began = time.monotonic()
+    noted: list[Noted] = [Noted(0, 0)]
     with tempfile.NamedTemporaryFile(dir=folder) as file:
-        with _watched() as peak, client.stream("GET", PATH, params={"format": "parquet"}) as answer:
-            answer.raise_for_status()
-            for piece in answer.iter_raw():
-                file.write(piece)
+        for piece in _pieces(client, {"format": "parquet"}, noted):
+            file.write(piece)
         file.flush()
-        took_s, size = time.monotonic() - began, file.tell()
+        took_s = time.monotonic() - began
         rows = int(pq.ParquetFile(file.name).metadata.num_rows)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    return Exported("Parquet", rows, size, took_s, (peak.growth_mib,))
+    return Exported("Parquet", rows, noted[-1].size_bytes, took_s, _at_marks(noted))
+
+
+def _pieces(client: httpx2.Client, query: dict[str, str], noted: list[Noted]) -> Iterator[bytes]:
+    """Yield an export as it comes, and note the memory that it has taken."""
+    with _watched() as peak, client.stream("GET", PATH, params=query) as answer:
+        answer.raise_for_status()
+        for piece in answer.iter_raw():
+            noted.append(Noted(noted[-1].size_bytes + len(piece), peak.growth_mib))
+            yield piece
+
+
+def _at_marks(noted: Sequence[Noted]) -> tuple[float, ...]:
+    total = noted[-1].size_bytes
+    return tuple(next(one.growth_mib for one in noted if one.size_bytes >= mark * total) for mark in MARKS)

@@ -94,7 +94,7 @@ def _ms(value: float) -> str:
 def _exports(exports: Sequence[Exported]) -> list[str]:
     after = ", ".join(f"{mark:.0%}" for mark in MARKS)
     return [
-        f"| export of everything | rows | GB | seconds | rows/s | the process grew by at most, MiB (JSON lines: after {after}) |",
+        f"| export of everything | rows | GB | seconds | rows/s | MiB that the process had grown by at most, after {after} |",
         "|---|---|---|---|---|---|",
         *(
             f"| {one.name} | {one.rows:,} | {one.size_bytes / 1e9:.2f} | {one.took_s:.0f} | {one.rows / one.took_s:,.0f} | "

@@ -63,9 +63,9 @@ FROM (
            ARRAY(SELECT text FROM unnest(ARRAY[41, 42, 43, 44, 45, 46]) WITH ORDINALITY AS p (salt, place)
                  JOIN made_passages ON n = pg_temp.draw(id, salt, %(passages)s) ORDER BY place) AS passages
     FROM (
-        SELECT %(first_id)s + i AS id, (%(runs)s::text[])[1 + i %% %(count)s] AS run_id,
-               (1 + i / (%(count)s * %(a_round)s))::int AS round, (i / %(count)s %% %(a_round)s)::int AS slot,
-               pg_temp.draw(%(first_id)s + i, 30, 1000) < 1000 * (%(shares)s::float[])[1 + i %% %(count)s] AS biased
+        SELECT %(first_id)s + i AS id, (%(runs)s::text[])[1 + i %% %(count)s::bigint] AS run_id,
+               (1 + i / (%(count)s::bigint * %(a_round)s::bigint))::int AS round, (i / %(count)s::bigint %% %(a_round)s::bigint)::int AS slot,
+               pg_temp.draw(%(first_id)s + i, 30, 1000) < 1000 * (%(shares)s::float[])[1 + i %% %(count)s::bigint] AS biased
         FROM generate_series(%(first)s::bigint, %(last)s::bigint - 1) AS i
     ) AS placed
     OFFSET 0 -- what is drawn once is not drawn again for each of its uses
