@@ -1,0 +1,60 @@
+"""The Compose files fit each other and the code: settings that exist, targets that exist, variables that the header names."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from services.core.settings import PROJECT, Settings
+
+MAIN = PROJECT / "docker-compose.yml"
+FILES = [MAIN, *sorted(PROJECT.glob("docker-compose.*.yml"))]
+OURS = "driftloop-"
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads Compose's `!reset` (2.24) as nothing, which is what it means."""
+
+
+_Loader.add_constructor("!reset", lambda _loader, _node: None)
+
+
+def services(path: Any) -> dict[str, dict[str, Any]]:
+    return yaml.load(path.read_text(), _Loader)["services"]  # a safe loader
+
+
+def environments(path: Any) -> dict[str, str]:
+    return {
+        name: value for one in services(path).values() for name, value in one.get("environment", {}).items()
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_only_settings_that_exist_are_set(path: Any) -> None:
+    named = {name.removeprefix("DRIFTLOOP_").lower() for name in environments(path) if "DRIFTLOOP_" in name}
+    assert named <= set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_header_names_every_variable(path: Any) -> None:
+    text = path.read_text()
+    used = set(re.findall(r"\$\{(\w+)", text))
+    header = text[: text.index("\n\n", text.index("#"))]
+    assert used <= set(re.findall(r"\b[A-Z_]{3,}\b", header))
+
+
+@pytest.mark.parametrize("path", FILES[1:], ids=lambda path: path.name)
+def test_what_is_put_on_top_changes_services_that_are_there(path: Any) -> None:
+    assert set(services(path)) <= set(services(MAIN))
+
+
+def test_images_of_ours_have_a_target_and_whatever_stays_up_has_a_health_check() -> None:
+    targets = set(
+        re.findall(r"^FROM \S+ AS (\w+)$", (PROJECT / "docker/Dockerfile").read_text(), re.MULTILINE)
+    )
+    for name, service in services(MAIN).items():
+        if service["image"].startswith(OURS):
+            assert service["build"]["target"] in targets, name
+        if service.get("restart") != "no":
+            assert "healthcheck" in service, name
