@@ -44,9 +44,14 @@ def read_study(
 
 
 def _spec(found: Sequence[RunDrift]) -> dict[str, Any]:
-    """Return the spec file's mapping: the first run's spec, the swept fields turned into a sweep again."""
+    """Return the spec file's mapping: the first run's spec, the swept fields turned into a sweep again.
+
+    Runs that were not swept over the same fields come of no one file; theirs is the first run's spec as it is.
+    """
     spec = found[0].run.spec.model_dump(mode="json")
     fields = list(found[0].labels)
+    if any(item.labels.keys() != found[0].labels.keys() for item in found):
+        return spec
     for field in fields:
         section = spec
         *path, last = field.split(".")

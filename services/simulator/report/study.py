@@ -84,7 +84,9 @@ class Study:
 
     name: str
     spec: Mapping[str, Any]
-    """The spec file's mapping, `sweep` included: what to launch to get these runs again."""
+    """The spec file's mapping, `sweep` included: what to launch to get these runs again, if one file launched them all;
+    else the first run's.
+    """
     runs: tuple[RunResult, ...]
     version: str
     """Of driftloop."""

@@ -50,6 +50,21 @@ def test_runs_and_sweeps_are_compared_with_their_labels(api: Api, sweep: tuple[s
     assert [run["run"] for run in both["runs"]] == [sweep[1], sweep[0]]
 
 
+@pytest.mark.parametrize("form", ["", "/report.html", "/figure.json"])
+def test_runs_that_were_swept_over_other_fields_or_none_stand_together(
+    api: Api, sweep: tuple[str, str], form: str
+) -> None:
+    alone = a_run(api.engine, seed=9)
+    with transaction(api.engine) as session:
+        sweeps.insert_sweep(session, "sweep-2", "seeds", [(a_run(api.engine, seed=8), {"seed": 8})])
+    for others in ({"run": alone}, {"sweep": ["sweep-1", "sweep-2"]}, {"sweep": ["sweep-2", "sweep-1"]}):
+        answer = api.client.get(f"/v1/compare{form}", params={"sweep": "sweep-1"} | others)
+        assert answer.status_code == 200
+        if not form:
+            assert "sweep" not in answer.json()["spec"]
+            assert len(answer.json()["runs"]) == 3
+
+
 def test_what_is_fetched_makes_the_same_drift_json(api: Api, sweep: tuple[str, str]) -> None:
     view = StudyView.model_validate_json(api.client.get("/v1/compare", params={"run": list(sweep)}).text)
     study = gather_study(api.engine, "t", sweep)
