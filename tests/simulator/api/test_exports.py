@@ -29,7 +29,7 @@ def exported(api: Api, noun: str, **query: object) -> list[dict[str, Any]]:
     if query.get("format") == "parquet":
         return pq.read_table(io.BytesIO(answer.content)).to_pylist()
     assert answer.headers["content-type"].startswith("application/jsonl")
-    return [json.loads(line) for line in answer.text.removesuffix("\n").split("\n")]
+    return [json.loads(line) for line in answer.content.splitlines()]
 
 
 @pytest.fixture(params=["sft", "kto"])
@@ -53,6 +53,25 @@ def test_trajectories_come_whole_under_the_lists_filters(
     assert [row["slot"] for row in found] == list(range(2, 8))
     assert [said["content"] for said in found[0]["messages"]][1:] == list(WORDS)
     assert (found[0]["label"], found[-1]["label"], found[-1]["rank"]) == ("undesirable", "desirable", 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "slots"),
+    [
+        ({"label": "desirable"}, [4, 5, 6, 7]),
+        ({"label": ["desirable", "undesirable"], "score_to": 8}, [0, 1, 2, 3]),
+        ({"user_kind": "biased"}, []),
+        ({"scenario": "drinking", "round": [1, 2], "status": "scored", "policy": "pocket"}, list(range(8))),
+        ({"q": "drink -coffee"}, list(range(8))),
+    ],
+)
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_an_export_holds_what_a_list_shows(
+    api: Api, run_id: str, query: dict[str, Any], slots: list[int], form: str
+) -> None:
+    listed = api.client.get("/v1/trajectories", params={"run": run_id, **query}).json()["items"]
+    assert [row["slot"] for row in listed] == slots
+    assert [row["slot"] for row in exported(api, "trajectories", run=run_id, format=form, **query)] == slots
 
 
 def test_training_rows_are_those_of_the_training_to_the_byte(api: Api, run_id: str) -> None:
