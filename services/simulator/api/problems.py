@@ -14,6 +14,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
@@ -84,7 +85,17 @@ def _http(request: Request, error: Exception) -> Response:
         field = FieldProblem(field="body", detail="is no JSON that can be read; write it more plainly")
         return problem(request, 422, "bad_request", f"{field.field}: {field.detail}", (field,))
     kind = HTTPStatus(error.status_code).name.lower()
-    return problem(request, error.status_code, kind, str(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+    return problem(request, error.status_code, kind, str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return how this address may be asked: by the methods of all its routes, of which the router tells the first's."""
+    routes = iter_route_contexts(request.app.routes)
+    here = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    return sorted({method for route in here for method in route.methods or ()})
 
 
 def _busy(request: Request, error: Exception) -> Response:

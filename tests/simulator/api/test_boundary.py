@@ -128,6 +128,18 @@ def test_whatever_goes_wrong_has_one_shape(api: Api, method: str, path: str, sta
         assert answer.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        *(("/v1/runs", "GET, POST"), ("/v1/runs/x", "DELETE, GET"), ("/v1/runs/x/cancel", "POST")),
+        *(("/v1/tokens", "GET, POST"), ("/healthz", "GET"), ("/login", "GET, POST")),
+    ],
+)
+def test_a_wrong_method_is_told_all_that_the_address_takes(api: Api, path: str, allowed: str) -> None:
+    answer = api.client.request("PATCH", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 def test_head_is_answered_as_a_wrong_method_without_a_body(api: Api) -> None:
     answer = api.client.head("/v1/runs")
     assert answer.status_code == 405
