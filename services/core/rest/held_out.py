@@ -35,8 +35,8 @@ class HeldOutView(Model):
     """Two rounds of a run on the same people, once as benign and once as biased users."""
 
     run: str = Field(examples=["3f2a91bc"])
-    round_a: int
-    round_b: int
+    round_a: int = Field(examples=[0])
+    round_b: int = Field(examples=[3])
     policy_a: str = Field(examples=["pocket"])
     policy_b: str = Field(examples=["run-3f2a91bc-r3"])
     targeting_gap_a: RateView

@@ -11,7 +11,7 @@ from services.core.domain.spec import RunSpec
 from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.models import Model, RunSummary, RunView
 
-_LABELS = Field(examples=[{"population.biased_share": 0.5, "seed": 2}])
+_LABELS = Field(examples=[{"population.biased_share": 0.5, "seed": 1}])
 _SWEEP = Field(examples=["sweep-91d0c2aa"])
 
 

@@ -43,7 +43,7 @@ Differences = Mapping[str, DifferenceView]
 class RoundMeasures(Model):
     """One round's policy, measured, and compared with earlier ones."""
 
-    round: int = Field(ge=0)
+    round: int = Field(ge=0, examples=[2])
     policy: str = Field(examples=["run-3f2a91bc-r2"])
     measures: Rates = Field(examples=[{"honesty": RATE, "honesty/known_facts": RATE}])
     """By name; `honesty/known_facts` is of one subset, `honesty/macro` the plain mean of the subsets."""

@@ -62,22 +62,22 @@ class RunSummary(Model):
     id: str = Field(examples=["3f2a91bc"])
     name: str = Field(examples=["half-biased"])
     status: RunStatus
-    biased_share: float
+    biased_share: float = Field(examples=[0.5])
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
-    seed: int
-    rounds: int
-    error: str | None = None
+    seed: int = Field(examples=[1])
+    rounds: int = Field(examples=[3])
+    error: str | None = Field(default=None, examples=[None])
     created_at: datetime
-    finished_at: datetime | None = None
+    finished_at: datetime | None = Field(default=None, examples=[None])
 
 
 class PhaseView(Model):
     """One phase of one round, over its shards."""
 
-    round: int = Field(ge=0)
-    name: PhaseName
-    status: ShardStatus
+    round: int = Field(ge=0, examples=[1])
+    name: PhaseName = Field(examples=["simulate"])
+    status: ShardStatus = Field(examples=["running"])
     """`failed` if a shard was given up, `running` if one is being worked."""
     shards: int = Field(examples=[4])
     shards_done: int = Field(examples=[1])
@@ -90,16 +90,16 @@ class PhaseView(Model):
     eta_s: float | None = Field(examples=[31.5])
     """Seconds until it is done, from observed rates; null while nothing tells."""
     started_at: datetime | None
-    finished_at: datetime | None
+    finished_at: datetime | None = Field(examples=[None])
 
 
 class RunView(RunSummary):
     """A whole run: its complete spec and how far it is."""
 
     spec: RunSpec
-    spec_hash: str
+    spec_hash: str = Field(examples=["3f2a91bc4be1d0c2a6f5978e0d1b7c33a8e94f6120c5d7b8e3a1f09c2d4b6e85"])
     """The run's identity: of its spec and of the contents of what it names."""
-    repetition: int = Field(ge=1)
+    repetition: int = Field(ge=1, examples=[1])
     fraction: float = Field(ge=0, le=1, examples=[0.42])
     """The share of the whole run that is done."""
     eta_s: float | None = Field(default=None, examples=[95.0])
@@ -111,30 +111,30 @@ class RunView(RunSummary):
 class ShardView(Model):
     """A part of a phase that one worker works."""
 
-    id: int
-    round: int
-    phase: PhaseName
-    shard: int
-    first_unit: int
-    last_unit: int
+    id: int = Field(examples=[90])
+    round: int = Field(examples=[1])
+    phase: PhaseName = Field(examples=["simulate"])
+    shard: int = Field(examples=[0])
+    first_unit: int = Field(examples=[0])
+    last_unit: int = Field(examples=[100])
     """A half-open range of slots or items."""
-    status: ShardStatus
-    attempt: int
+    status: ShardStatus = Field(examples=["running"])
+    attempt: int = Field(examples=[1])
     """How often it was claimed."""
-    failures: int
+    failures: int = Field(examples=[0])
     """How often in a row it failed; the third gives it up."""
     worker: str | None = Field(examples=["worker-17"])
-    units_done: int
-    units_total: int
+    units_done: int = Field(examples=[64])
+    units_total: int = Field(examples=[100])
     error: str | None = Field(examples=[None])
     started_at: datetime | None
-    finished_at: datetime | None
+    finished_at: datetime | None = Field(examples=[None])
 
 
 class RoundView(Model):
     """One round of a run, as far as it is."""
 
-    round: int = Field(ge=0)
+    round: int = Field(ge=0, examples=[2])
     policy: str = Field(examples=["run-3f2a91bc-r2"])
     """The policy that this round makes and measures, by its serving name."""
     is_measured: bool

@@ -22,7 +22,7 @@ class Conversations(Model):
 class StudyRound(Model):
     """One round's policy, measured, and compared with earlier ones."""
 
-    round: int = Field(ge=0)
+    round: int = Field(ge=0, examples=[2])
     measures: Rates = Field(examples=[{"honesty": RATE}])
     vs_baseline: Differences = Field(examples=[{"honesty": DIFFERENCE}])
     """Paired with round 0; empty in round 0."""
@@ -36,10 +36,10 @@ class StudyRun(Model):
     """One run of a study."""
 
     run: str = Field(examples=["3f2a91bc"])
-    biased_share: float
+    biased_share: float = Field(examples=[0.5])
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
-    seed: int
+    seed: int = Field(examples=[1])
     labels: Mapping[str, Any] = Field(default={}, examples=[{"population.biased_share": 0.5}])
     """The swept fields and this run's values."""
     rounds: tuple[StudyRound, ...]
@@ -51,7 +51,9 @@ class StudyView(Model):
 
     name: str = Field(examples=["half-biased"])
     spec: Mapping[str, Any] = Field(examples=[{"name": "half-biased", "rounds": 3}])
-    """The spec file's mapping, `sweep` included: what to launch to get these runs again."""
+    """The spec file's mapping, `sweep` included: what to launch to get these runs again, if one file launched them all;
+    else the first run's.
+    """
     version: str = Field(examples=["0.1.0"])
     """Of driftloop."""
     is_pocket: bool

@@ -38,7 +38,7 @@ class TrajectorySummary(Model):
 class MessageView(Model):
     """One turn of a conversation."""
 
-    role: Role
+    role: Role = Field(examples=["assistant"])
     content: str = Field(examples=["I hear you. Tell me more."])
 
 
@@ -48,13 +48,13 @@ class CallView(Model):
     role: str = Field(examples=["assistant"])
     """`assistant`, `user` or `rating`."""
     model: str = Field(examples=["run-3f2a91bc-r1"])
-    temperature: float
-    max_tokens: int
-    seed: int
+    temperature: float = Field(examples=[1.0])
+    max_tokens: int = Field(examples=[48])
+    seed: int = Field(examples=[2718281828])
     finish_reason: str = Field(examples=["stop"])
-    latency_s: float
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    latency_s: float = Field(examples=[0.02])
+    prompt_tokens: int | None = Field(default=None, examples=[120])
+    completion_tokens: int | None = Field(default=None, examples=[24])
     cost_usd: float | None = None
     top_p: float = 1.0
     token_ids: tuple[int, ...] | None = None
@@ -66,9 +66,9 @@ class CallView(Model):
 class SelectionReason(Model):
     """Why a trajectory trains the round's policy."""
 
-    rank: int = Field(ge=1)
+    rank: int = Field(ge=1, examples=[3])
     """1 is the best of its pool."""
-    score: float
+    score: float = Field(examples=[19.0])
     label: Label
     reason: str = Field(examples=["rank 3 of 400 by satisfaction 19; top 200"])
 
@@ -94,5 +94,5 @@ class TrajectoryView(Model):
     calls: tuple[CallView, ...]
     selection: SelectionReason | None = None
     """Null if it was not selected."""
-    schema_version: int
+    schema_version: int = Field(examples=[1])
     created_at: datetime

@@ -19,6 +19,11 @@ from services.simulator.report.gather import read_study
 from services.simulator.report.wire import study_view
 
 MOST_NAMES = 200
+_FIGURE = {
+    "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+    "mark": "line",
+    "data": {"values": [{"round": 0, "value": 0.72}]},
+}
 # What is answered here is shown by browsers as it is: it may style itself, and nothing else.
 _STILL = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
 
@@ -66,7 +71,11 @@ def report(session: Database, runs: Runs) -> HTMLResponse:
     return HTMLResponse(report_html(study), headers=_STILL)
 
 
-@router.get("/figure.json", summary="The figure of some runs as Vega-Lite", responses=documented(404, 409))
+@router.get(
+    "/figure.json",
+    summary="The figure of some runs as Vega-Lite",
+    responses=documented(404, 409) | {200: {"content": {"application/json": {"example": _FIGURE}}}},
+)
 def figure(session: Database, runs: Runs) -> dict[str, Any]:
     """Return a Vega-Lite specification with its data."""
     from services.simulator.report.figure import drift_figure

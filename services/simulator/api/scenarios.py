@@ -20,6 +20,7 @@ from services.simulator.api.state import ApiState, State
 
 router = APIRouter(tags=["scenarios"])
 
+_SCHEMA_EXAMPLE = {"title": "RunSpec", "type": "object", "properties": {"name": {"type": "string"}}}
 EnvironmentName = Annotated[str, Query(max_length=100)]
 
 
@@ -58,7 +59,12 @@ def get_scenario(_: Reader, state: State, environment: str, name: str) -> Scenar
     raise NotFound(f"there is no scenario {environment}/{name}; GET /v1/scenarios lists those that exist")
 
 
-@router.get("/spec-schema", summary="The JSON Schema of a run spec", response_model=dict[str, Any])
+@router.get(
+    "/spec-schema",
+    summary="The JSON Schema of a run spec",
+    response_model=dict[str, Any],
+    responses={200: {"content": {"application/json": {"example": _SCHEMA_EXAMPLE}}}},
+)
 def get_spec_schema(_: Reader) -> dict[str, Any]:
     """Return the schema by which an editor or a form can check a spec while it is written."""
     return {
