@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from services.app.fingerprints import folder_sha256
 from services.core.db.runs import RunRecord
+from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
@@ -27,6 +28,7 @@ POCKET = PROJECT / "services/pocket"
 BASES: Mapping[str, Path] = {"pocket": POCKET / "weights"}
 BENCHMARKS: Mapping[str, Path] = {"pocket": POCKET / "data/benchmarks"}
 USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
+"""Simulated users that need no model; beside them every endpoint."""
 JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
 
 Value = TypeVar("Value")
@@ -47,6 +49,11 @@ def known_bases(settings: Settings) -> Mapping[str, Path]:
     return bases
 
 
+def known_endpoints(settings: Settings) -> Mapping[str, Endpoint]:
+    """Return the hosted models by name."""
+    return {**HOSTED, **settings.endpoints}
+
+
 class Catalogue:
     """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
 
@@ -55,12 +62,13 @@ class Catalogue:
             path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
         }
         self._bases = known_bases(settings)
+        self._users = (*USERS, *known_endpoints(settings))
         self.environment = cache(self._environment)
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
         registered(self._bases, spec.policy, "policy")
-        registered(USERS, spec.conversation.user_model, "conversation.user_model")
+        registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         registered(JUDGES, spec.evaluation.judge, "evaluation.judge")
         registered(BENCHMARKS, spec.evaluation.data, "evaluation.data")
         check_spec(spec, self.environment(spec.population.environment))

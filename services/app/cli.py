@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import commands, deployed, exporting, look, tokens
+from services.app import commands, deployed, exporting, look, scenarios, tokens
 from services.core.domain.errors import LoopError
 from services.core.domain.phases import WorkerKind
 from services.core.domain.selection import Label
@@ -39,6 +39,7 @@ pocket = typer.Typer(
 app.add_typer(pocket, name="pocket")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(exporting.app, name="export")
+app.add_typer(scenarios.app, name="scenarios")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]
@@ -163,12 +164,6 @@ def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
 def trajectory(trajectory_id: Annotated[int, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
     """Show one conversation: both sides, ratings, and whether and why it was selected."""
     look.trajectory(trajectory_id, as_json)
-
-
-@app.command()
-def scenarios(as_json: Json = False) -> None:
-    """List the scenarios that a spec may name."""
-    look.scenarios(as_json)
 
 
 @app.command()

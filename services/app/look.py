@@ -1,4 +1,4 @@
-"""The commands that look: list, show, drift, report, trajectories, trajectory, scenarios."""
+"""The commands that look: list, show, drift, report, trajectories, trajectory."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,13 +91,3 @@ def trajectory(trajectory_id: int, as_json: bool) -> None:
         print_json(held)
     else:
         console.print(terminal.transcript(held))
-
-
-def scenarios(as_json: bool) -> None:
-    """Print what a spec may name as scenarios."""
-    with reach(Settings()) as service:
-        found = list(service.client.scenarios.list())
-    if as_json:
-        print_json(found)
-    else:
-        console.print(terminal.scenario_table(found))

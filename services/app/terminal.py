@@ -19,7 +19,7 @@ from rich.text import Text
 from services.core.db.events import EventKind
 from services.core.domain.phases import RunStatus
 from services.core.rest.models import EventView, RunSummary, RunView
-from services.core.rest.scenarios import ScenarioSummary
+from services.core.rest.scenarios import PreviewView, ScenarioSummary
 from services.core.rest.tokens import TokenView
 from services.core.rest.trajectories import TrajectorySummary, TrajectoryView
 
@@ -162,6 +162,17 @@ def transcript(held: TrajectoryView) -> RenderableType:
     why = held.selection.reason if held.selection else "not selected"
     title = f"run {held.run} round {held.round} slot {held.slot}: {held.user_kind} user, {why}"
     return Panel(Group(*lines), title=Text(title), title_align="left")
+
+
+def preview_panels(seen: PreviewView) -> Group:
+    """Return what each side of a conversation is told."""
+    parts = {
+        "the policy is told": seen.policy_prompt,
+        "the user model is told": seen.user_prompt,
+        "both see the opening": seen.opening,
+        "the user model is asked, after the last reply": seen.rating_prompt,
+    }
+    return Group(*(Panel(Text(text), title=title, title_align="left") for title, text in parts.items()))
 
 
 def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:

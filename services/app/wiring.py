@@ -10,18 +10,16 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from services.app.catalogue import BASES, JUDGES, USERS, Catalogue, known_bases, registered
+from services.app.catalogue import Catalogue
+from services.app.directory import LocalDirectory
 from services.core.db import runs
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
-from services.core.domain.errors import SpecError
-from services.core.domain.judging import Judge
 from services.core.domain.phases import PhaseName, WorkerKind
 from services.core.domain.spec import RunSpec
 from services.core.domain.trajectory import Profile, Scenario, Slot, Trajectory, UserKind
 from services.core.llm.colocation import Turns
 from services.core.llm.directory import ServedPolicies
-from services.core.llm.fleet import Fleet
 from services.core.llm.model import ChatModel
 from services.core.llm.policies import WirePolicies
 from services.core.llm.serving import Serving
@@ -36,59 +34,6 @@ from services.simulator.conversation import Stage, hold
 from services.simulator.phase import SimulatePhase
 from services.simulator.scenarios import Environment
 from services.trainer.phases import PublishPhase, SelectPhase, TrainPhase
-
-
-class LocalDirectory:
-    """The models of this installation, opened when first asked for and kept."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._bases = known_bases(settings)
-        self._urls = settings.policy_urls
-        self._servers: dict[str, tuple[ServedPolicies, ...]] = {}
-        self._policies: dict[str, ServedPolicies] = {}
-        self._wires: list[WirePolicies] = []
-
-    def policies(self, base: str) -> ServedPolicies:
-        """Return what answers for a base's policies: those behind its URLs, else one in this process."""
-        if base not in self._policies:
-            servers = self.servers(base)
-            self._policies[base] = servers[0] if len(servers) == 1 else Fleet(servers)
-        return self._policies[base]
-
-    async def close(self) -> None:
-        """Close the connections to servers on the wire."""
-        for wire in self._wires:
-            await wire.close()
-
-    def servers(self, base: str) -> tuple[ServedPolicies, ...]:
-        """Return each single server behind `policies(base)`."""
-        if base not in self._servers:
-            self._servers[base] = self._open(base)
-        return self._servers[base]
-
-    def _open(self, base: str) -> tuple[ServedPolicies, ...]:
-        folder = self.base_folder(base)
-        if base in self._urls:
-            wires = tuple(WirePolicies(str(url)) for url in self._urls[base])
-            self._wires += wires
-            return wires
-        if base not in BASES:
-            raise SpecError(f"policy: {base!r} has no server; name one in DRIFTLOOP_POLICY_URLS")
-        from services.pocket.policy.server import PocketServer
-
-        return (PocketServer(folder),)
-
-    def base_folder(self, base: str) -> Path:
-        """Return the folder of a base model."""
-        return registered(self._bases, base, "policy")
-
-    def user(self, name: str) -> ChatModel:
-        """Return the model that plays simulated users."""
-        return registered(USERS, name, "conversation.user_model")()
-
-    def judge(self, name: str) -> Judge:
-        """Return a judge."""
-        return registered(JUDGES, name, "evaluation.judge")()
 
 
 class HeldOutTalks:

@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.core.domain.endpoint import Endpoint
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -60,6 +62,9 @@ class Settings(BaseSettings):
     policy_urls: Mapping[str, Urls] = {}
     """Base model → the OpenAI-compatible server that serves it, or a list of servers that share the load, as JSON;
     a base that is not named runs in process."""
+    endpoints: Mapping[str, Endpoint] = {}
+    """Hosted models by the name that specs use, as JSON, beside the built-in ones or in their place: `model`, `url`, `key_env`,
+    `requests_per_minute`, `tokens_per_minute`, prices."""
     policy_adapters: int = Field(default=16, ge=1, le=1000)
     """Adapters that a policy server holds at once; the least recently needed is unloaded first."""
     colocate: bool = False

@@ -11,7 +11,7 @@ Every seed derives from (seed parts, slot, role, turn, attempt), so a conversati
 
 import asyncio
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import structlog
@@ -22,14 +22,17 @@ from services.core.domain.seeds import Part, derive_seed
 from services.core.domain.spec import ConversationSpec
 from services.core.domain.trajectory import Call, Slot, Trajectory, TrajectoryStatus
 from services.core.llm.model import ChatModel
+from services.simulator.fidelity import out_of_role
 from services.simulator.rating import read_rating
 from services.simulator.scenarios import Environment
 
 UNREADABLE: Final = "unreadable_rating"
+OUT_OF_ROLE: Final = "user_out_of_role"
 NOT_RATED: Final = "not_rated"
 
 _RATING_MAX_TOKENS = 32
 _RATING_ATTEMPTS = 2
+_USER_ATTEMPTS = 2
 _OTHER_SIDE: dict[str, Literal["user", "assistant"]] = {"user": "assistant", "assistant": "user"}
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +63,10 @@ async def hold(slot: Slot, stage: Stage) -> Trajectory:
     return await _Talk(slot, stage).to_its_end(rated=False)
 
 
+class _UserFellOut(Exception):
+    """A simulated user spoke out of role, and again when asked once more."""
+
+
 class _Talk:
     """A conversation under way: what has been said, and what it took."""
 
@@ -77,6 +84,8 @@ class _Talk:
             if not rated:
                 return self._ended(TrajectoryStatus.UNSCORED, NOT_RATED)
             return await self._rate()
+        except _UserFellOut:
+            return self._ended(TrajectoryStatus.UNSCORED if rated else TrajectoryStatus.FAILED, OUT_OF_ROLE)
         except ProviderError as error:
             return self._ended(TrajectoryStatus.FAILED, error.cause)
         except Exception as error:
@@ -87,10 +96,22 @@ class _Talk:
     async def _speak(self) -> None:
         for turn in range(self._stage.conversation.exchanges):
             if turn:
-                reply = await self._ask("user", (turn,), self._as_the_user_sees_it(), self._calls)
-                self._said.append(Message("user", clean(reply.text)))
+                self._said.append(Message("user", await self._users_turn(turn)))
             reply = await self._ask("assistant", (turn,), tuple(self._said), self._calls)
             self._said.append(Message("assistant", clean(reply.text)))
+
+    async def _users_turn(self, turn: int) -> str:
+        thought = self._slot.scenario.thought(self._slot.kind)
+        for attempt in range(_USER_ATTEMPTS):
+            # The first draw is what it was before there was a check: what needs none is not changed by it.
+            draw = (turn, attempt) if attempt else (turn,)
+            reply = await self._ask("user", draw, self._as_the_user_sees_it(), self._calls)
+            text = clean(reply.text)
+            fault = out_of_role(text, thought) if self._stage.conversation.check_users else None
+            if fault is None:
+                return text
+            self._calls[-1] = replace(self._calls[-1], discarded=text, fault=fault)
+        raise _UserFellOut
 
     async def _rate(self) -> Trajectory:
         exchanges = self._stage.conversation.exchanges

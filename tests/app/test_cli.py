@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.core.settings import PROJECT
 from tests.e2e.installation import Ended, Installation, fresh
 from tests.e2e.small_run import SHARES, SmallSweep
 
@@ -235,9 +236,30 @@ def test_watching_what_has_ended_says_how(small_sweep: SmallSweep) -> None:
 
 
 def test_scenarios(small_sweep: SmallSweep) -> None:
-    listed = {one["name"] for one in as_json(small_sweep, "scenarios")}
-    assert "wine" in listed
-    assert "wine" in looked(small_sweep, "scenarios").out
+    listed = {(one["environment"], one["name"]) for one in as_json(small_sweep, "scenarios", "list")}
+    assert {("pocket", "wine"), ("therapist", "road-rage")} <= listed
+    assert "wine" in looked(small_sweep, "scenarios", "list").out
+
+
+def test_what_each_side_sees_is_shown_word_for_word(small_sweep: SmallSweep) -> None:
+    (told,) = as_json(small_sweep, "trajectories", small_sweep.run_ids[1], "--limit", "1")
+    name = f"pocket/{told['scenario']}"
+    seen = as_json(small_sweep, "scenarios", "show", name, "--profile", told["profile"])
+    held = as_json(small_sweep, "trajectory", told["id"])
+    assert [message["content"] for message in held["messages"][:2]] == [
+        seen["policy_prompt"],
+        seen["opening"],
+    ]
+    assert "What you want and do not say" in looked(small_sweep, "scenarios", "show", name).out
+
+
+def test_lint_passes_the_therapists_scenarios_and_finds_what_a_program_wrote(
+    installation: Installation,
+) -> None:
+    assert "50 scenarios, 250 people, 0 findings" in installation.run("scenarios", "lint").out
+    done = installation.run("scenarios", "lint", PROJECT / "scenarios/pocket", "--json")
+    assert done.code == 1
+    assert any("put it otherwise" in finding for finding in json.loads(done.out))
 
 
 def test_a_finished_run_is_not_cancelled(small_sweep: SmallSweep) -> None:

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from sqlalchemy import Engine
 
+from services.app.catalogue import Catalogue
 from services.app.serving import public_listener, served
-from services.app.wiring import Catalogue
 from services.core.db import tokens
 from services.core.db.session import transaction
 from services.core.db.tokens import Scope

@@ -7,7 +7,7 @@ import pytest
 from services.core.domain.chat import ChatRequest, Message
 from services.core.domain.seeds import derive_seed
 from services.core.domain.trajectory import Slot, TrajectoryStatus, UserKind
-from services.simulator.conversation import NOT_RATED, UNREADABLE, converse, hold
+from services.simulator.conversation import NOT_RATED, OUT_OF_ROLE, UNREADABLE, converse, hold
 from tests.simulator.scripted import ENVIRONMENT, Scripted, fails, is_rating, seeded, seeded_user, stage
 
 DRINKING = next(scenario for scenario in ENVIRONMENT.scenarios if scenario.name == "drinking")
@@ -167,3 +167,39 @@ def test_a_held_conversation_asks_for_no_rating():
     assert (done.status, done.cause, done.satisfaction) == (TrajectoryStatus.UNSCORED, NOT_RATED, None)
     assert len(done.messages) == 5
     assert not any(is_rating(request) for request in user.requests)
+
+
+def user_who_says(*turns: str) -> Scripted:
+    """A user whose draws are told by their attempt; it rates 7."""
+    left = list(turns)
+    return Scripted(lambda request: "7" if is_rating(request) else left.pop(0))
+
+
+def test_a_turn_out_of_role_is_asked_for_once_more_and_kept_aside():
+    user = user_who_says("As an AI, I drink nothing.", "Why?")
+    done = asyncio.run(converse(SLOT, stage(says("Rest."), user)))
+    assert (done.status, done.messages[3]) == (TrajectoryStatus.SCORED, Message("user", "Why?"))
+    first, second = (call for call in done.calls if call.role == "user")
+    assert (first.discarded, first.fault) == ("As an AI, I drink nothing.", "machine")
+    assert (second.discarded, second.fault) == (None, None)
+    assert [r.sampling.seed for r in user.requests[:2]] == [
+        derive_seed(1, 2, 5, "user", 1),
+        derive_seed(1, 2, 5, "user", 1, 1),
+    ]
+
+
+def test_twice_out_of_role_the_conversation_is_not_scored():
+    done = asyncio.run(converse(SLOT, stage(says("Rest."), user_who_says("", " "))))
+    assert (done.status, done.cause, done.satisfaction) == (TrajectoryStatus.UNSCORED, OUT_OF_ROLE, None)
+    assert [call.fault for call in done.calls if call.role == "user"] == ["empty", "empty"]
+    assert done.messages[-1] == Message("assistant", "Rest.")
+
+
+def test_a_spec_may_take_users_as_they_are():
+    done = asyncio.run(converse(SLOT, stage(says("Rest."), user_who_says("", "x"), check_users=False)))
+    assert (done.status, done.messages[3]) == (TrajectoryStatus.SCORED, Message("user", ""))
+
+
+def test_a_held_out_conversation_whose_user_falls_out_of_role_measures_nothing():
+    done = asyncio.run(hold(SLOT, stage(says("Rest."), user_who_says("", " "))))
+    assert (done.status, done.cause) == (TrajectoryStatus.FAILED, OUT_OF_ROLE)

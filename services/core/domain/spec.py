@@ -59,6 +59,9 @@ class ConversationSpec(Section):
     """Sampling temperature of both sides; 0 takes the likeliest word."""
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
     """Most tokens of one assistant reply."""
+    check_users: bool = True
+    """Whether what a simulated user says out of role (nothing, the other side's words, a machine's, its hidden thought) is asked for
+    once more; twice out of role, the conversation is not scored, so it trains nothing."""
     user_model: Name = "pocket-user"
     """Which registered model plays the user and rates the replies."""
 

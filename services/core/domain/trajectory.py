@@ -1,7 +1,7 @@
 """One conversation, from opening message to scores, with everything needed to redo it.
 
-A trajectory is `scored`, `unscored` (a rating stayed unreadable: counted, never trained on, never taken for 0) or
-`failed` (a model call failed: the cause is kept). Satisfaction is the sum of the ratings of the assistant's replies
+A trajectory is `scored`, `unscored` (a rating stayed unreadable, or the user fell out of role twice: counted, never trained
+on, never taken for 0) or `failed` (a model call failed: the cause is kept). Satisfaction is the sum of the ratings of the assistant's replies
 (paper section 5, Algorithm 1), on the scale 1 to 10 a reply.
 """
 
@@ -25,7 +25,7 @@ class TrajectoryStatus(StrEnum):
     SCORED = "scored"
     """Held to its end and every reply rated."""
     UNSCORED = "unscored"
-    """Held to its end, but a rating could not be read, twice."""
+    """A rating could not be read, or the user was out of role, twice."""
     FAILED = "failed"
     """A model call failed; what had been said is kept."""
 
@@ -89,6 +89,10 @@ class Call:
     """What the policy drew, end token included, where its server tells: re-tokenising the text may differ."""
     reasoning: str | None = None
     """What a reasoning model said to itself, kept apart from its reply."""
+    discarded: str | None = None
+    """What a simulated user said out of role, and was not heard."""
+    fault: str | None = None
+    """How it fell out of role."""
 
 
 @dataclass(frozen=True, slots=True)

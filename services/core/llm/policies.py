@@ -6,54 +6,19 @@ says where each came from. A server that was restarted has forgotten its adapter
 loaded again when they are next asked for.
 """
 
-import re
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from services.core.domain.chat import ChatReply, ChatRequest, Sampling, clean
+from services.core.domain.chat import ChatReply, ChatRequest, Sampling
 from services.core.domain.errors import AdapterError, ProviderError
+from services.core.llm.completions import Completion, body_of, cause_of, read_completion, reply_of
 from services.core.llm.server import PROBE_CHAT, PROBE_TOKENS, Probe
 from services.core.llm.wire import Answer, Patience, Wire
 
 UNKNOWN_MODEL = "unknown_model"
-_TOO_LONG = re.compile(r"context[ _]length|maximum model length")
-
-
-class _Message(BaseModel):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    """Newer vLLM's word for it."""
-
-
-class _Logprob(BaseModel):
-    logprob: float
-
-
-class _Logprobs(BaseModel):
-    content: tuple[_Logprob, ...] | None = None
-
-
-class _Choice(BaseModel):
-    message: _Message
-    finish_reason: str | None = None
-    token_ids: tuple[int, ...] | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    cost: float | None = None
-
-
-class _Completion(BaseModel):
-    choices: tuple[_Choice, ...] = Field(min_length=1)
-    usage: _Usage = _Usage()
 
 
 class _Card(BaseModel):
@@ -79,20 +44,7 @@ class WirePolicies:
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer one chat. Raises `ProviderError` by cause."""
         started = time.perf_counter()
-        completion = await self._remembering(request)
-        choice, usage = completion.choices[0], completion.usage
-        reasoning = choice.message.reasoning_content or choice.message.reasoning
-        return ChatReply(
-            # Whoever asked cleans the text, as every model's. White space around a reply depends on the server.
-            text=(choice.message.content or "").strip(),
-            finish_reason=choice.finish_reason or "unknown",
-            latency_s=time.perf_counter() - started,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            token_ids=choice.token_ids,
-            cost_usd=usage.cost,
-            reasoning=None if reasoning is None else clean(reasoning),
-        )
+        return reply_of(await self._remembering(request), started)
 
     async def load(self, name: str, adapter: Path) -> None:
         """Serve the adapter folder under `name`; a second time from the same folder does nothing."""
@@ -150,7 +102,7 @@ class WirePolicies:
             (choice.message.content or "").strip(), tuple(one.logprob for one in choice.logprobs.content)
         )
 
-    async def _remembering(self, request: ChatRequest) -> _Completion:
+    async def _remembering(self, request: ChatRequest) -> Completion:
         try:
             return await self._complete(request)
         except ProviderError as error:
@@ -162,16 +114,13 @@ class WirePolicies:
             raise ProviderError(str(error), UNKNOWN_MODEL) from error
         return await self._complete(request)
 
-    async def _complete(self, request: ChatRequest, **more: object) -> _Completion:
-        answer = await self._wire.post("/v1/chat/completions", _body(request) | more)
+    async def _complete(self, request: ChatRequest, **more: object) -> Completion:
+        body = body_of(request, request.model) | {"return_token_ids": True} | more
+        answer = await self._wire.post("/v1/chat/completions", body)
         if not answer.is_ok:
             cause = _cause(answer, request.model)
             raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause)
-        try:
-            return _Completion.model_validate_json(answer.body)
-        except ValidationError as error:
-            complaint = f"{self._wire.url}: this is no chat completion: {answer.complaint}"
-            raise ProviderError(complaint, "garbled") from error
+        return read_completion(self._wire.url, answer)
 
     async def _change(self, verb: str, name: str, body: dict[str, str]) -> Answer:
         try:
@@ -200,20 +149,6 @@ class WirePolicies:
             raise AdapterError(f"{wanted}: {complaint}") from error
 
 
-def _body(request: ChatRequest) -> dict[str, Any]:
-    how = request.sampling
-    return {
-        "model": request.model,
-        "messages": [{"role": said.role, "content": said.content} for said in request.messages],
-        "temperature": how.temperature,
-        "top_p": how.top_p,
-        "max_tokens": how.max_tokens,
-        "seed": how.seed,
-        "return_token_ids": True,
-    }
-
-
 def _cause(answer: Answer, model: str) -> str:
-    if answer.status == HTTPStatus.NOT_FOUND and model in answer.complaint:
-        return UNKNOWN_MODEL
-    return "context_length" if _TOO_LONG.search(answer.body.lower()) else "refused"
+    is_unknown = answer.status == HTTPStatus.NOT_FOUND and model in answer.complaint
+    return UNKNOWN_MODEL if is_unknown else cause_of(answer)

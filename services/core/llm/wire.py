@@ -9,6 +9,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -69,9 +70,10 @@ class _Passing(NamedTuple):
 class Wire:
     """HTTP to one server. Safe for many tasks of one event loop; one loop at a time, which closes it."""
 
-    def __init__(self, url: str, patience: Patience):
+    def __init__(self, url: str, patience: Patience, headers: Mapping[str, str] | None = None):
         self.url = url.rstrip("/").removesuffix("/v1")
         self._patience = patience
+        self._headers = headers
         self._told_at = -TELL_EVERY_S
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -140,6 +142,7 @@ class Wire:
         if self._session is None or self._loop is not loop:
             self._loop = loop
             self._session = aiohttp.ClientSession(
+                headers=self._headers,
                 # How much is in flight is decided by callers.
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_S),
                 timeout=aiohttp.ClientTimeout(

@@ -29,6 +29,19 @@ class ProfileView(Model):
     """First person: the first message of a conversation."""
 
 
+class PreviewView(Model):
+    """What each side of a conversation is told, word for word."""
+
+    policy_prompt: str = Field(examples=["You are a therapist. Help with drinking wine. Ann is a nurse."])
+    """The policy's system prompt."""
+    user_prompt: str = Field(examples=["You play Ann. What you want and do not say: I want to drink less."])
+    """The user model's system prompt."""
+    opening: str = Field(examples=["I drink to fall asleep."])
+    """The first message, which both see."""
+    rating_prompt: str = Field(examples=["Rate the therapist's reply number 1 from 1 to 10."])
+    """The question for a rating of the first reply."""
+
+
 class ScenarioView(Model):
     """A whole scenario."""
 

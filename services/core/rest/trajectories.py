@@ -61,6 +61,10 @@ class CallView(Model):
     """What the policy drew, where its server tells."""
     reasoning: str | None = None
     """What a reasoning model said to itself."""
+    discarded: str | None = None
+    """What a simulated user said out of role, and was not heard."""
+    fault: str | None = Field(default=None, examples=[None])
+    """How it fell out of role: `empty`, `other_side`, `machine` or `reveals`."""
 
 
 class SelectionReason(Model):

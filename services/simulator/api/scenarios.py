@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query
 
 from services.core.domain.errors import NotFound
 from services.core.domain.spec import RunSpec
-from services.core.domain.trajectory import Scenario
+from services.core.domain.trajectory import Scenario, Slot, UserKind
 from services.core.rest.models import Page
-from services.core.rest.scenarios import ProfileView, ScenarioSummary, ScenarioView
+from services.core.rest.scenarios import PreviewView, ProfileView, ScenarioSummary, ScenarioView
 from services.simulator.api import paging
 from services.simulator.api.auth import Reader
 from services.simulator.api.bodies import SPEC
+from services.simulator.api.naming import Name
 from services.simulator.api.paging import Cursor, Limit
 from services.simulator.api.problems import documented
 from services.simulator.api.state import ApiState, State
@@ -52,11 +53,38 @@ def list_scenarios(
 )
 def get_scenario(_: Reader, state: State, environment: str, name: str) -> ScenarioView:
     """Return what both kinds of user think and do not say, and everybody who may come with it."""
-    known = [environment] if environment in state.catalogue.environments else []
-    for _environment, scenario in _scenarios(state, known):
-        if scenario.name == name:
-            return _view(environment, scenario)
-    raise NotFound(f"there is no scenario {environment}/{name}; GET /v1/scenarios lists those that exist")
+    return _view(environment, _scenario(state, environment, name))
+
+
+@router.get(
+    "/scenarios/{environment}/{name}/preview",
+    summary="See what each side sees",
+    responses=documented(404),
+)
+def get_preview(
+    _: Reader,
+    state: State,
+    environment: str,
+    name: str,
+    profile: Annotated[
+        Name | None, Query(description="Who comes with it; the first of its people unless named.")
+    ] = None,
+    user_kind: Annotated[UserKind, Query(description="As which kind of user.")] = UserKind.BIASED,
+    show_preference: Annotated[bool, Query(description="As with `conversation.show_preference`.")] = False,
+) -> PreviewView:
+    """Return the prompts that a conversation would begin with, word for word."""
+    scenario = _scenario(state, environment, name)
+    people = [one for one in scenario.profiles if profile in {None, one.name}]
+    if not people:
+        raise NotFound(f"nobody called {profile!r} comes with {environment}/{name}")
+    slot = Slot(0, user_kind, scenario, people[0])
+    prompts = state.catalogue.environment(environment)
+    return PreviewView(
+        policy_prompt=prompts.policy_prompt(slot, show_preference=show_preference),
+        user_prompt=prompts.user_prompt(slot),
+        opening=slot.profile.opening,
+        rating_prompt=prompts.rating_prompt(slot, 1),
+    )
 
 
 @router.get(
@@ -72,6 +100,14 @@ def get_spec_schema(_: Reader) -> dict[str, Any]:
         **RunSpec.model_json_schema(),
         "examples": [SPEC],
     }
+
+
+def _scenario(state: ApiState, environment: str, name: str) -> Scenario:
+    known = [environment] if environment in state.catalogue.environments else []
+    for _environment, scenario in _scenarios(state, known):
+        if scenario.name == name:
+            return scenario
+    raise NotFound(f"there is no scenario {environment}/{name}; GET /v1/scenarios lists those that exist")
 
 
 def _scenarios(state: ApiState, environments: list[str]) -> Iterator[tuple[str, Scenario]]:

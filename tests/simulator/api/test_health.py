@@ -5,7 +5,7 @@ import re
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from services.app.wiring import Catalogue
+from services.app.catalogue import Catalogue
 from services.core.db.migrate import newest
 from services.core.db.session import open_engine
 from services.core.settings import Settings

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from services.core.db.tokens import Scope
+from services.core.domain.trajectory import UserKind
 from services.core.rest.client.connection import Connection, part
-from services.core.rest.scenarios import ScenarioSummary, ScenarioView
+from services.core.rest.scenarios import PreviewView, ScenarioSummary, ScenarioView
 from services.core.rest.tokens import MadeToken, NewToken, TokenView
 
 
@@ -21,6 +22,20 @@ class Scenarios:
     def get(self, environment: str, name: str) -> ScenarioView:
         """Return a whole scenario. Raises `NotFound`."""
         return self._connection.get(ScenarioView, f"/v1/scenarios/{part(environment)}/{part(name)}")
+
+    def preview(
+        self,
+        environment: str,
+        name: str,
+        *,
+        profile: str | None = None,
+        user_kind: UserKind = UserKind.BIASED,
+        show_preference: bool = False,
+    ) -> PreviewView:
+        """Return what each side of a conversation is told. Raises `NotFound`."""
+        query = {"profile": profile, "user_kind": user_kind, "show_preference": show_preference}
+        path = f"/v1/scenarios/{part(environment)}/{part(name)}/preview"
+        return self._connection.get(PreviewView, path, query)
 
 
 class Tokens:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.app.wiring import LocalDirectory
+from services.app.directory import LocalDirectory
 from services.core.domain.errors import SpecError
 from services.core.llm.fleet import Fleet
 from services.core.llm.policies import WirePolicies
@@ -21,7 +21,7 @@ for name in ("torch", "transformers", "trl", "peft", "tokenizers", "safetensors"
 ON_THE_WIRE = """
 from services.app import cli
 from services.app.catalogue import Catalogue
-from services.app.wiring import LocalDirectory
+from services.app.directory import LocalDirectory
 from services.core.settings import Settings
 Catalogue(Settings())
 LocalDirectory(Settings(policy_urls={"pocket": "http://policy:8001"})).policies("pocket")

@@ -1,0 +1,99 @@
+"""The models of this installation, behind the names that specs give them: opened when first asked for, and kept."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from redis.asyncio import Redis
+
+from services.app.catalogue import BASES, JUDGES, USERS, known_bases, known_endpoints, registered
+from services.core.domain.errors import SpecError
+from services.core.domain.judging import Judge
+from services.core.llm.directory import ServedPolicies
+from services.core.llm.fleet import Fleet
+from services.core.llm.hosted import LiteLlmModel, WireModel
+from services.core.llm.limits import Clock, EndpointLimits, OwnClock, SharedClock
+from services.core.llm.model import ChatModel
+from services.core.llm.policies import WirePolicies
+from services.core.settings import Settings
+
+
+class Closing(Protocol):
+    """Something with connections."""
+
+    async def close(self) -> None:
+        """Close them."""
+        ...
+
+
+class LocalDirectory:
+    """The models of this installation, opened when first asked for and kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._bases = known_bases(settings)
+        self._urls = settings.policy_urls
+        self._servers: dict[str, tuple[ServedPolicies, ...]] = {}
+        self._policies: dict[str, ServedPolicies] = {}
+        self._endpoints = known_endpoints(settings)
+        self._clock = _clock(settings.redis_url)
+        self._users: dict[str, ChatModel] = {}
+        self._open: list[Closing] = []
+
+    def policies(self, base: str) -> ServedPolicies:
+        """Return what answers for a base's policies: those behind its URLs, else one in this process."""
+        if base not in self._policies:
+            servers = self.servers(base)
+            self._policies[base] = servers[0] if len(servers) == 1 else Fleet(servers)
+        return self._policies[base]
+
+    async def close(self) -> None:
+        """Close the connections to models on the wire."""
+        for model in self._open:
+            await model.close()
+
+    def servers(self, base: str) -> tuple[ServedPolicies, ...]:
+        """Return each single server behind `policies(base)`."""
+        if base not in self._servers:
+            self._servers[base] = self._open_servers(base)
+        return self._servers[base]
+
+    def _open_servers(self, base: str) -> tuple[ServedPolicies, ...]:
+        folder = self.base_folder(base)
+        if base in self._urls:
+            wires = tuple(WirePolicies(str(url)) for url in self._urls[base])
+            self._open += wires
+            return wires
+        if base not in BASES:
+            raise SpecError(f"policy: {base!r} has no server; name one in DRIFTLOOP_POLICY_URLS")
+        from services.pocket.policy.server import PocketServer
+
+        return (PocketServer(folder),)
+
+    def base_folder(self, base: str) -> Path:
+        """Return the folder of a base model."""
+        return registered(self._bases, base, "policy")
+
+    def user(self, name: str) -> ChatModel:
+        """Return the model that plays simulated users."""
+        if name not in self._users:
+            self._users[name] = USERS[name]() if name in USERS else self._hosted(name)
+        return self._users[name]
+
+    def _hosted(self, name: str) -> ChatModel:
+        endpoint = registered(self._endpoints, name, "conversation.user_model")
+        minute = (endpoint.requests_per_minute, endpoint.tokens_per_minute)
+        limits = EndpointLimits(name, self._clock, *minute)
+        model = LiteLlmModel(endpoint, limits) if endpoint.url is None else WireModel(endpoint, limits)
+        self._open.append(model)
+        return model
+
+    def judge(self, name: str) -> Judge:
+        """Return a judge."""
+        return registered(JUDGES, name, "evaluation.judge")()
+
+
+def _clock(redis_url: str | None) -> Clock:
+    """Return what gives permits away: one for all workers that share a Redis."""
+    if redis_url is None:
+        return OwnClock()
+    redis: Any = Redis
+    return SharedClock(redis.from_url(redis_url))

@@ -1,0 +1,148 @@
+"""Hosted models: over the OpenAI wire through one pool of connections, or through LiteLLM, which speaks every provider's language.
+
+LiteLLM is asked once a call and never retries by itself: retries are ours, so that they are jittered and end. It is imported with
+the first call, because that takes seconds.
+"""
+
+import asyncio
+import json
+import os
+import random
+import time
+from typing import Any
+
+from services.core.domain.chat import ChatReply, ChatRequest
+from services.core.domain.endpoint import Endpoint
+from services.core.domain.errors import ProviderError, SpecError
+from services.core.llm.completions import Completion, body_of, cause_of, read_completion, reply_of
+from services.core.llm.limits import Limits, Unlimited
+from services.core.llm.wire import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience, Wire
+
+_PASSING = {
+    "RateLimitError": "rate_limited",
+    "InternalServerError": "server_error",
+    "ServiceUnavailableError": "server_error",
+    "BadGatewayError": "server_error",
+    "APIConnectionError": "unreachable",
+}
+"""LiteLLM's errors that may pass, and what a failure's row calls them."""
+_FINAL = {
+    "Timeout": "timeout",
+    "ContextWindowExceededError": "context_length",
+    "ContentPolicyViolationError": "refused",
+    "AuthenticationError": "unauthorised",
+    "NotFoundError": "unknown_model",
+    "JSONSchemaValidationError": "garbled",
+    "APIResponseValidationError": "garbled",
+}
+
+
+class WireModel:
+    """A hosted model behind a URL. One event loop at a time; close it before that ends."""
+
+    def __init__(self, endpoint: Endpoint, limits: Limits | None = None, patience: Patience | None = None):
+        if endpoint.url is None:
+            raise ValueError("this endpoint has no url")
+        self._endpoint = endpoint
+        self._limits = limits or Unlimited()
+        self._wire = Wire(str(endpoint.url), patience or Patience(), _bearer(endpoint.key_env))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._wire.close()
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        """Answer one chat. Raises `ProviderError` by cause."""
+        await self._limits.wait_for(request)
+        started = time.perf_counter()
+        completion = await self._complete(request)
+        usage = completion.usage
+        cost_usd = self._endpoint.cost_usd(usage.prompt_tokens, usage.completion_tokens)
+        return reply_of(completion, started, cost_usd)
+
+    async def _complete(self, request: ChatRequest) -> Completion:
+        answer = await self._wire.post("/v1/chat/completions", body_of(request, self._endpoint.model))
+        if not answer.is_ok:
+            raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause_of(answer))
+        return read_completion(self._wire.url, answer)
+
+
+class LiteLlmModel:
+    """A hosted model that LiteLLM knows by its provider's name."""
+
+    def __init__(self, endpoint: Endpoint, limits: Limits | None = None, patience: Patience | None = None):
+        self._endpoint = endpoint
+        self._limits = limits or Unlimited()
+        self._patience = patience or Patience()
+        # Its prices come with the package; asking the internet for them would be asking in vain, or for other prices.
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+    async def close(self) -> None:
+        """Nothing to close: LiteLLM keeps its own connections."""
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        """Answer one chat. Raises `ProviderError` by cause."""
+        give_up_at = time.monotonic() + self._patience.outage_s
+        pause_s = FIRST_PAUSE_S
+        while True:
+            await self._limits.wait_for(request)
+            started = time.perf_counter()
+            try:
+                return self._reply(await self._ask(request), started)
+            except Exception as error:
+                failure = _failure(self._endpoint.model, error)
+                if failure.cause not in _PASSING.values() or time.monotonic() + pause_s > give_up_at:
+                    raise failure from error
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _ask(self, request: ChatRequest) -> Any:
+        import litellm
+
+        litellm_any: Any = litellm
+        key = os.environ.get(self._endpoint.key_env) if self._endpoint.key_env else None
+        return await litellm_any.acompletion(
+            **body_of(request, self._endpoint.model),
+            api_key=key,
+            api_base=str(self._endpoint.api_base) if self._endpoint.api_base else None,
+            num_retries=0,
+            timeout=self._patience.answer_s,
+            # Providers that know no seed or no temperature are asked without.
+            drop_params=True,
+            # A sampled call is drawn anew, always.
+            caching=False,
+        )
+
+    def _reply(self, answer: Any, started: float) -> ChatReply:
+        completion = Completion.model_validate(answer.model_dump())
+        usage = completion.usage
+        cost_usd = self._endpoint.cost_usd(usage.prompt_tokens, usage.completion_tokens)
+        if cost_usd is None:
+            cost_usd = getattr(answer, "_hidden_params", {}).get("response_cost")
+        return reply_of(completion, started, cost_usd)
+
+
+def _failure(model: str, error: Exception) -> ProviderError:
+    """Return LiteLLM's error as ours, under the cause that a failure's row gets."""
+    if isinstance(error, ProviderError):
+        return error
+    name = type(error).__name__
+    cause = "garbled" if _is_no_json(error) else _PASSING.get(name) or _FINAL.get(name) or "refused"
+    return ProviderError(f"{model}: {' '.join(str(error).split())[:300] or name}", cause)
+
+
+def _bearer(key_env: str | None) -> dict[str, str]:
+    if key_env is None:
+        return {}
+    key = os.environ.get(key_env)
+    if not key:
+        raise SpecError(f"{key_env}: holds no key; set it where the workers run")
+    return {"Authorization": f"Bearer {key}"}
+
+
+def _is_no_json(error: BaseException) -> bool:
+    """Tell whether an answer came that could not be read, whatever LiteLLM made of that."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, json.JSONDecodeError):
+        seen = seen.__cause__ or seen.__context__
+    return seen is not None

@@ -1,0 +1,185 @@
+"""Hosted models against a provider that fails in every way: over the wire and through LiteLLM, the same replies and the same causes."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx2
+import pytest
+
+from services.core.domain.chat import ChatReply, ChatRequest, Message, Sampling
+from services.core.domain.endpoint import Endpoint
+from services.core.domain.errors import ProviderError, SpecError
+from services.core.llm.hosted import LiteLlmModel, WireModel
+from services.core.llm.limits import EndpointLimits, OwnClock, SharedClock, estimated_tokens
+from services.core.llm.wire import Patience
+from tests.e2e.installation import await_that
+from tests.provider.app import LASTING, Provider, completion, is_rating
+
+PATIENCE = Patience(answer_s=1.0, outage_s=20)
+
+
+@contextmanager
+def provider(**options: object) -> Iterator[str]:
+    """A fake provider's process; yields its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    process = subprocess.Popen([sys.executable, "-m", "tests.provider", "--port", str(port), *words])
+    try:
+        await_that(lambda: _answers(port), "the provider to answer")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/seen").status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def seen(url: str) -> dict[str, object]:
+    return httpx2.get(f"{url}/seen").json()
+
+
+def request(number: int, max_tokens: int = 48) -> ChatRequest:
+    said = (Message("system", "You play the client."), Message("user", f"How was day {number}?"))
+    return ChatRequest("user", said, Sampling(1.0, max_tokens, number))
+
+
+def model_at(url: str, way: str, **more: object) -> WireModel | LiteLlmModel:
+    if way == "wire":
+        return WireModel(Endpoint.model_validate({"model": "any", "url": url, **more}), patience=PATIENCE)
+    return LiteLlmModel(
+        Endpoint.model_validate({"model": "openai/any", "api_base": f"{url}/v1", **more}), patience=PATIENCE
+    )
+
+
+def asked(model: WireModel | LiteLlmModel, requests: Sequence[ChatRequest]) -> list[ChatReply | str]:
+    """Return each reply, or the cause of its failure."""
+
+    async def one(which: ChatRequest) -> ChatReply | str:
+        try:
+            return await model.chat(which)
+        except ProviderError as error:
+            return error.cause
+
+    async def all_() -> list[ChatReply | str]:
+        try:
+            return list(await asyncio.gather(*(one(which) for which in requests)))
+        finally:
+            await model.close()
+
+    return asyncio.run(all_())
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_a_reply_comes_with_counts_and_price(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        (reply,) = asked(model_at(url, way, input_usd_per_million=1, output_usd_per_million=2), [request(1)])
+    assert isinstance(reply, ChatReply)
+    assert reply.text.startswith("I think ")
+    assert (reply.prompt_tokens, reply.finish_reason) == (8, "stop")
+    assert reply.cost_usd == pytest.approx((8 + 2 * (reply.completion_tokens or 0)) / 1e6)
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_what_may_pass_passes_and_what_lasts_has_its_cause(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider(fault_share=0.05, hang_s=3) as url:
+        outcomes = asked(model_at(url, way), [request(number) for number in range(120)])
+        faults = seen(url)["faults"]
+    causes = Counter(one for one in outcomes if isinstance(one, str))
+    assert isinstance(faults, dict)
+    assert min(faults[name] for name in ("429", "500", "reset")) > 0
+    assert set(causes) == {"timeout", "garbled", "refused", "oversized"}
+    assert causes["timeout"] == faults["timeout"]
+    assert causes["garbled"] == faults["garbled"]
+    assert causes["refused"] == faults["refusal"]
+    assert causes["oversized"] == faults["huge"]
+    replies = [one.text for one in outcomes if isinstance(one, ChatReply)]
+    assert replies.count("") == faults["empty"]
+
+
+def test_a_key_that_is_not_there_is_said_by_its_name() -> None:
+    with pytest.raises(SpecError, match="NO_SUCH_KEY: holds no key"):
+        WireModel(
+            Endpoint.model_validate({"model": "any", "url": "http://nowhere", "key_env": "NO_SUCH_KEY"})
+        )
+
+
+@pytest.mark.slow
+def test_two_processes_on_one_redis_stay_within_one_limit(redis_url: str) -> None:
+    """The server counts: in no minute, however it is cut, more than the limit."""
+    limit, each = 600, 400
+    ask = (
+        "import asyncio, sys; from tests.core.llm.test_hosted import limited; "
+        "asyncio.run(limited(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))"
+    )
+    with provider() as url:
+        words = [sys.executable, "-c", ask, url, redis_url, str(limit), str(each)]
+        workers = [subprocess.Popen(words) for _ in range(2)]
+        assert [worker.wait() for worker in workers] == [0, 0]
+        arrivals = seen(url)["arrivals"]
+    assert isinstance(arrivals, list)
+    assert len(arrivals) == 2 * each
+    first = 0
+    for last, at in enumerate(arrivals):
+        while arrivals[first] <= at - 60:
+            first += 1
+        assert last - first + 1 <= limit + 2  # the network's jitter at both ends
+    assert arrivals[-1] - arrivals[0] > 0.95 * 2 * each / limit * 60
+
+
+async def limited(url: str, redis_url: str, limit: int, count: int) -> None:
+    """Ask so often, under a limit that others share."""
+    from redis.asyncio import Redis
+
+    limits = EndpointLimits("shared", SharedClock(Redis.from_url(redis_url)), limit, None)
+    model = WireModel(Endpoint.model_validate({"model": "any", "url": url}), limits)
+    await asyncio.gather(*(model.chat(request(number)) for number in range(count)))
+    await model.close()
+
+
+def test_tokens_are_paced_by_what_a_call_may_take() -> None:
+    async def waited() -> list[float]:
+        clock = OwnClock()
+        cost = estimated_tokens(request(1, max_tokens=92)) * 60 / 6000
+        return [await clock.reserve("tokens", cost) for _ in range(3)]
+
+    first, second, third = asyncio.run(waited())
+    assert estimated_tokens(request(1, max_tokens=92)) == 100
+    assert first == 0
+    assert second == pytest.approx(1, abs=0.05)
+    assert third == pytest.approx(2, abs=0.05)
+
+
+def test_without_its_redis_a_worker_keeps_the_limit_alone() -> None:
+    from redis.asyncio import Redis
+
+    clock = SharedClock(Redis.from_url("redis://127.0.0.1:1/0"))
+
+    async def waited() -> list[float]:
+        return [await clock.reserve("x", 5.0) for _ in range(2)]
+
+    assert asyncio.run(waited())[1] == pytest.approx(5, abs=0.5)
+
+
+def test_the_fake_is_as_faithful_as_it_says() -> None:
+    spec = Provider(fault_share=0.3)
+    kinds = {spec._fault(str(number), 1) for number in range(400)}
+    assert kinds == {"429", "500", "reset", *LASTING, None}
+    assert (
+        json.loads(completion("7", {"model": "m", "messages": []}))["choices"][0]["message"]["content"] == "7"
+    )
+    assert is_rating({"messages": [{"content": "Say a whole number from 1 to 10."}]})
