@@ -92,6 +92,8 @@ _ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "HF_HUB_OFFLINE": "1",
     "OMP_NUM_THREADS": "1",
+    # It would compile its log-probabilities at first use, with a compiler that neither a slim image nor a laptop may have.
+    "TORCHDYNAMO_DISABLE": "1",
 }
 
 

@@ -92,7 +92,8 @@ class WirePolicies:
         """Continue a fixed chat greedily."""
         sampling = Sampling(temperature=0.0, max_tokens=PROBE_TOKENS, seed=0)
         try:
-            completion = await self._complete(ChatRequest(name, PROBE_CHAT, sampling), logprobs=True)
+            # A server that was restarted since it loaded the name is given it again, as for a chat.
+            completion = await self._remembering(ChatRequest(name, PROBE_CHAT, sampling), logprobs=True)
         except ProviderError as error:
             raise AdapterError(f"{name}: {error}") from error
         choice = completion.choices[0]
@@ -102,9 +103,9 @@ class WirePolicies:
             (choice.message.content or "").strip(), tuple(one.logprob for one in choice.logprobs.content)
         )
 
-    async def _remembering(self, request: ChatRequest) -> Completion:
+    async def _remembering(self, request: ChatRequest, **more: object) -> Completion:
         try:
-            return await self._complete(request)
+            return await self._complete(request, **more)
         except ProviderError as error:
             if error.cause != UNKNOWN_MODEL or request.model not in self._folders:
                 raise
@@ -112,7 +113,7 @@ class WirePolicies:
             await self.load(request.model, self._folders[request.model])
         except AdapterError as error:
             raise ProviderError(str(error), UNKNOWN_MODEL) from error
-        return await self._complete(request)
+        return await self._complete(request, **more)
 
     async def _complete(self, request: ChatRequest, **more: object) -> Completion:
         body = body_of(request, request.model) | {"return_token_ids": True} | more

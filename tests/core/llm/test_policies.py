@@ -251,14 +251,21 @@ def test_a_server_that_lists_no_models_is_no_policy_server(tmp_path: Path):
     assert "does not list its models: <html>" in str(error)
 
 
-def test_a_forgotten_adapter_is_loaded_again(tmp_path: Path):
+def probed(text: str) -> Says:
+    said = json.loads(completion(text).body)
+    said["choices"][0]["logprobs"] = {"content": [{"logprob": -0.5}]}
+    return Says(body=json.dumps(said))
+
+
+@pytest.mark.parametrize("ask", [chat, lambda client: client.probe("m")], ids=["chat", "probe"])
+def test_a_forgotten_adapter_is_loaded_again(tmp_path: Path, ask: Callable[[WirePolicies], Awaitable[Any]]):
     gone = Says(404, '{"error": {"message": "The model `m` does not exist."}}')
 
-    async def load_and_ask(client: WirePolicies) -> ChatReply:
+    async def load_and_ask(client: WirePolicies) -> Any:
         await client.load("m", tmp_path)
-        return await chat(client)
+        return await ask(client)
 
-    acts = (models(m=str(tmp_path)), gone, models(b="base"), Says(), completion("Back."))
+    acts = (models(m=str(tmp_path)), gone, models(b="base"), Says(), probed("Back."))
     reply, server = meet(*acts, do=load_and_ask)
     assert reply.text == "Back."
     paths = [path.removeprefix("/v1/") for path, _ in server.asked]
