@@ -97,9 +97,9 @@ NAME = "use a name of lower-case letters, digits and . _ - (at most 63, the firs
         ),
         ("seed", False, "seed: False does not fit; use a whole number from 0 below 2,147,483,648"),
         (
-            "training.lora.dropout",
+            "conversation.temperature",
             True,
-            "training.lora.dropout: True does not fit; use a number from 0 below 1",
+            "conversation.temperature: True does not fit; use a number from 0 to 5",
         ),
         ("training.keep_system_prompt", 1, "training.keep_system_prompt: 1 does not fit; use true or false"),
         ("training.kto.refrence", "base", "training.kto.refrence: unknown key; did you mean reference?"),
