@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis
 from sqlalchemy import Engine, text
 
@@ -21,6 +22,9 @@ from tests.redis_server import RedisServer
 __all__ = ["small_sweep"]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# How long an example takes depends on what else the machine does.
+settings.register_profile("driftloop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("driftloop")
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would the processes that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

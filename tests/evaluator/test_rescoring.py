@@ -58,7 +58,7 @@ def scored(
 
 
 @given(st.lists(st.sampled_from(REPLIES), min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rescoring_equals_scoring(items: tuple[EvaluationItem, ...], replies: list[str | None]) -> None:
     robust, reference = scored(items, replies, "robust"), scored(items, replies, "reference")
     assert [rescore(verdict, "reference") for verdict in robust] == reference

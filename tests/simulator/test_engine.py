@@ -37,7 +37,7 @@ def facts(done: list[Trajectory]) -> dict[int, dict[str, object]]:
     return {trajectory.slot: trajectory.as_facts() for trajectory in done}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.permutations(SLOTS), st.integers(1, 64))
 def test_neither_order_nor_concurrency_changes_a_conversation(slots, in_flight: int):
     assert facts(held(slots, in_flight)) == facts(held(SLOTS, 1))

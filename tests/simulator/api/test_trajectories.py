@@ -162,7 +162,7 @@ def walked(api: Api, limit: int, query: dict[str, object], insert: list[int]) ->
 SCORES = st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=12)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     scores=SCORES,
     sort=st.sampled_from(["id", "-id", "score", "-score"]),
