@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import httpx2
 import pytest
 
 from services.core.domain.chat import ChatReply, ChatRequest, Message, Sampling
@@ -18,37 +15,10 @@ from services.core.domain.errors import ProviderError, SpecError
 from services.core.llm.hosted import LiteLlmModel, WireModel
 from services.core.llm.limits import EndpointLimits, OwnClock, SharedClock, estimated_tokens
 from services.core.llm.wire import Patience
-from tests.e2e.installation import await_that
 from tests.provider.app import LASTING, Provider, completion, is_rating
+from tests.provider.process import provider, seen
 
 PATIENCE = Patience(answer_s=1.0, outage_s=20)
-
-
-@contextmanager
-def provider(**options: object) -> Iterator[str]:
-    """A fake provider's process; yields its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    process = subprocess.Popen([sys.executable, "-m", "tests.provider", "--port", str(port), *words])
-    try:
-        await_that(lambda: _answers(port), "the provider to answer")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx2.get(f"http://127.0.0.1:{port}/seen").status_code == 200
-    except httpx2.TransportError:
-        return False
-
-
-def seen(url: str) -> dict[str, object]:
-    return httpx2.get(f"{url}/seen").json()
 
 
 def request(number: int, max_tokens: int = 48) -> ChatRequest:
