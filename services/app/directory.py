@@ -1,9 +1,7 @@
 """The models of this installation, behind the names that specs give them: opened when first asked for, and kept."""
 
 from pathlib import Path
-from typing import Any, Protocol
-
-from redis.asyncio import Redis
+from typing import Protocol
 
 from services.app.catalogue import BASES, JUDGES, USERS, known_bases, known_endpoints, registered
 from services.core.domain.errors import SpecError
@@ -93,7 +91,4 @@ class LocalDirectory:
 
 def _clock(redis_url: str | None) -> Clock:
     """Return what gives permits away: one for all workers that share a Redis."""
-    if redis_url is None:
-        return OwnClock()
-    redis: Any = Redis
-    return SharedClock(redis.from_url(redis_url))
+    return OwnClock() if redis_url is None else SharedClock(redis_url)

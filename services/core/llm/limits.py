@@ -13,12 +13,14 @@ import time
 from typing import Any, Protocol, cast
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from services.core.domain.chat import ChatRequest
 
 CHARACTERS_A_TOKEN = 4
+CONNECTIONS = 8
+"""To Redis, of one worker's calls together."""
 _MINUTE_S = 60.0
 # Gives the next permits away and says when they may be used, in microseconds from now, by Redis's own clock.
 _RESERVE = """
@@ -72,8 +74,12 @@ class OwnClock:
 class SharedClock:
     """The permits of all processes that share a Redis; this process's own while that is away."""
 
-    def __init__(self, redis: Redis):
-        self._redis = redis
+    def __init__(self, redis_url: str):
+        # Whoever finds no connection free waits for one: an error would have him keep the limit alone.
+        pool = cast("Any", BlockingConnectionPool).from_url(
+            redis_url, max_connections=CONNECTIONS, timeout=None
+        )
+        self._redis = Redis(connection_pool=pool)
         self._own = OwnClock()
         self._is_away = False
 

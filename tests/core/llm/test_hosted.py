@@ -113,9 +113,7 @@ def test_two_processes_on_one_redis_stay_within_one_limit(redis_url: str) -> Non
 
 async def limited(url: str, redis_url: str, limit: int, count: int) -> None:
     """Ask so often, under a limit that others share."""
-    from redis.asyncio import Redis
-
-    limits = EndpointLimits("shared", SharedClock(Redis.from_url(redis_url)), limit, None)
+    limits = EndpointLimits("shared", SharedClock(redis_url), limit, None)
     model = WireModel(Endpoint.model_validate({"model": "any", "url": url}), limits)
     await asyncio.gather(*(model.chat(request(number)) for number in range(count)))
     await model.close()
@@ -135,9 +133,7 @@ def test_tokens_are_paced_by_what_a_call_may_take() -> None:
 
 
 def test_without_its_redis_a_worker_keeps_the_limit_alone() -> None:
-    from redis.asyncio import Redis
-
-    clock = SharedClock(Redis.from_url("redis://127.0.0.1:1/0"))
+    clock = SharedClock("redis://127.0.0.1:1/0")
 
     async def waited() -> list[float]:
         return [await clock.reserve("x", 5.0) for _ in range(2)]
