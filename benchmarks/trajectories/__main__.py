@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="Folder of the database, kept; by default one that is removed."
     )
+    parser.add_argument("--shared-buffers", help="Postgres's own memory, such as 1GB; by default 128MB.")
     parser.add_argument("--repeats", type=int, default=40, help="Times that each thing is asked.")
     parser.add_argument("--out", type=Path, default=PROJECT / "docs/trajectories.md")
     parser.add_argument(
@@ -48,6 +49,8 @@ def main() -> None:
     )
     given = parser.parse_args()
     with _folder(given.data) as folder:
+        if given.shared_buffers:
+            _set_shared_buffers(folder, given.shared_buffers)
         section = _measure(folder, given.rows, given.repeats, with_exports=not given.no_exports)
     page.write(given.out, section)
     print(f"wrote {given.out}")
@@ -60,6 +63,14 @@ def _folder(named: Path | None) -> Generator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="driftloop-benchmark-") as made:
         yield Path(made)
+
+
+def _set_shared_buffers(folder: Path, size: str) -> None:
+    """Have the server take so much from its next start on, which is the next time that the folder is opened."""
+    with open_database(Settings(data=folder, database_url=None)) as database:
+        autocommitting = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with autocommitting.connect() as connection:
+            connection.execute(text(f"ALTER SYSTEM SET shared_buffers = '{size}'"))
 
 
 def _measure(folder: Path, rows: int, repeats: int, *, with_exports: bool) -> str:
@@ -130,6 +141,7 @@ def _reading(engine: Engine, client: httpx2.Client, reading: Reading, draw: Draw
         client.get(str(reading.draw(draw).path)).raise_for_status()
 
     is_served = reading.draw(draw).path is not None
+    repeats = min(repeats, reading.most_repeats)
     return _told(
         Row(
             reading.name,

@@ -123,4 +123,4 @@ def _server(engine: Engine) -> str:
     with engine.connect() as connection:
         version = connection.execute(text("SHOW server_version")).scalar_one()
         buffers = connection.execute(text("SHOW shared_buffers")).scalar_one()
-    return f"embedded PostgreSQL {version} as it comes (shared_buffers {buffers})"
+    return f"embedded PostgreSQL {version} with shared_buffers {buffers}"

@@ -34,6 +34,8 @@ class Reading:
 
     name: str
     draw: Callable[[Draw], Asked]
+    most_repeats: int = 100
+    """Fewer for what takes seconds."""
 
 
 def _runs(_: Draw) -> Asked:
@@ -94,8 +96,8 @@ READINGS = (
     Reading("a whole conversation", _transcript),
     Reading("a run's rounds, summed up", _rounds),
     Reading("the large run's rounds, summed up", _large_rounds),
-    Reading("a run's drift", _drift),
-    Reading("a run's conversations, counted; its page in the browser", _run_page),
+    Reading("a run's drift", _drift, most_repeats=10),
+    Reading("a run's conversations, counted; its page in the browser", _run_page, most_repeats=10),
     Reading("a page of a large round's selection, deep", _selection),
     Reading("a large round's candidates", _candidates),
     Reading("a large round's best and worst quarter, chosen", _choice),

@@ -17,12 +17,17 @@ WORDS = (
     """jsonb_path_query_array(messages, '$[*] ? (@."role" != "system")."content"'), '["string"]'::jsonb)"""
 )
 
+# What lists of trajectories filter by; the slot leads to the selection.
+FILTERED = ("round", "slot", "scenario", "user_kind", "policy", "status", "satisfaction")
+COVERING = {
+    "score": ["satisfaction", "id"],
+    "run_id": ["run_id", "id"],
+    "run_score": ["run_id", "satisfaction", "id"],
+    "run_round_id": ["run_id", "round", "id"],
+    "run_round_score": ["run_id", "round", "satisfaction", "id"],
+}
 INDEXES = {
-    ("trajectories", "score"): ["satisfaction", "id"],
-    ("trajectories", "run_id"): ["run_id", "id"],
-    ("trajectories", "run_score"): ["run_id", "satisfaction", "id"],
-    ("trajectories", "round_id"): ["run_id", "round", "id"],
-    ("trajectories", "round_score"): ["run_id", "round", "satisfaction", "id"],
+    ("trajectories", "round_id"): ["round", "id"],
     ("trajectories", "scenario_id"): ["scenario", "id"],
     ("trajectories", "policy_id"): ["policy", "id"],
     ("selections", "rank"): ["run_id", "round", "rank", "slot"],
@@ -78,6 +83,9 @@ def upgrade() -> None:
         sa.Column("words", postgresql.TSVECTOR(), sa.Computed(WORDS, persisted=True), nullable=False),
     )
     op.drop_index("trajectories_run_satisfaction_idx", "trajectories")
+    for name, columns in COVERING.items():
+        others = [column for column in FILTERED if column not in columns]
+        op.create_index(f"trajectories_{name}_idx", "trajectories", columns, postgresql_include=others)
     for (table, name), columns in INDEXES.items():
         op.create_index(f"{table}_{name}_idx", table, columns)
     op.create_index("trajectories_words_idx", "trajectories", ["words"], postgresql_using="gin")
@@ -88,6 +96,8 @@ def downgrade() -> None:
     op.drop_index("trajectories_words_idx", "trajectories")
     for table, name in reversed(INDEXES):
         op.drop_index(f"{table}_{name}_idx", table)
+    for name in reversed(COVERING):
+        op.drop_index(f"trajectories_{name}_idx", "trajectories")
     op.create_index("trajectories_run_satisfaction_idx", "trajectories", ["run_id", "round", "satisfaction"])
     op.drop_column("trajectories", "words")
     op.execute("ALTER TABLE trajectories RESET (toast_tuple_target)")

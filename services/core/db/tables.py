@@ -59,6 +59,16 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+FILTERED = ("round", "slot", "scenario", "user_kind", "policy", "status", "satisfaction")
+"""What lists of trajectories filter by; the slot leads to the selection."""
+
+
+def _covering(order: str, *columns: str) -> Index:
+    """Return the index of one order of trajectories."""
+    others = [name for name in FILTERED if name not in columns]
+    return Index(f"trajectories_{order}_idx", *columns, postgresql_include=others)
+
+
 class Run(Base):
     """One experiment: its immutable spec and its state."""
 
@@ -220,13 +230,15 @@ class TrajectoryRow(Base):
         _one_of("status", "scored", "unscored", "failed"),
         CheckConstraint("(status = 'scored') = (satisfaction IS NOT NULL)", name="satisfaction"),
         CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
-        # One for each order of everything, of a run and of its round; the primary key is that of everything by id.
-        Index("trajectories_score_idx", "satisfaction", "id"),
-        Index("trajectories_run_id_idx", "run_id", "id"),
-        Index("trajectories_run_score_idx", "run_id", "satisfaction", "id"),
-        Index("trajectories_round_id_idx", "run_id", "round", "id"),
-        Index("trajectories_round_score_idx", "run_id", "round", "satisfaction", "id"),
+        # One for each order of everything, of a run and of its round. They hold what lists filter by, so that rows that
+        # don't fit are passed without being read. The primary key is that of everything by id: there rows lie in order.
+        _covering("score", "satisfaction", "id"),
+        _covering("run_id", "run_id", "id"),
+        _covering("run_score", "run_id", "satisfaction", "id"),
+        _covering("run_round_id", "run_id", "round", "id"),
+        _covering("run_round_score", "run_id", "round", "satisfaction", "id"),
         # For what stands together in the order of ids, or is rare.
+        Index("trajectories_round_id_idx", "round", "id"),
         Index("trajectories_scenario_id_idx", "scenario", "id"),
         Index("trajectories_policy_id_idx", "policy", "id"),
         Index("trajectories_words_idx", "words", postgresql_using="gin"),

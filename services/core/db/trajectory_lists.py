@@ -18,12 +18,14 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
+    TextClause,
     and_,
     any_,
     cast,
     exists,
     func,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH
@@ -37,6 +39,14 @@ from services.core.domain.trajectory import TrajectoryStatus, UserKind
 Columns = TypeVarTuple("Columns")
 OPENING_CHARACTERS = 200
 """How much of a conversation's first message a list shows."""
+
+_TRYING = 1000
+"""What it costs to try whether a row says some words, in rows that their index finds."""
+_ALL = text("EXPLAIN (FORMAT JSON) SELECT FROM trajectories")
+_OF_RUN = text("EXPLAIN (FORMAT JSON) SELECT FROM trajectories WHERE run_id = :run")
+_SAYING = text(
+    "EXPLAIN (FORMAT JSON) SELECT FROM trajectories WHERE words @@ websearch_to_tsquery('english', :words)"
+)
 
 
 class Sort(StrEnum):
@@ -56,6 +66,13 @@ class Sort(StrEnum):
     def is_falling(self) -> bool:
         """Whether the largest comes first."""
         return self.value.startswith("-")
+
+
+class Search(NamedTuple):
+    """How words are looked up in their index."""
+
+    reach: int | None
+    """Rows of the list that should hold a page of those that say them; None if that is about all."""
 
 
 class Place(NamedTuple):
@@ -138,8 +155,15 @@ def ids(
 ) -> tuple[int, ...]:
     """Return the ids of a page."""
     found: list[int] = []
-    for part in _parts(which, sort, after):
-        found += session.execute(part.limit(limit - len(found))).scalars()
+    search = None if which.words is None else _search(session, which, which.words, limit)
+    parts = _parts(matching(select(TrajectoryRow.id), which), which, sort, after)
+    for part, along in zip(parts, _parts(_along(which), which, sort, after), strict=True):
+        wanted = limit - len(found)
+        if search is None:
+            found += session.execute(part.limit(wanted)).scalars()
+        else:
+            near = _near(session, part, along, sort, search)
+            found += _looked_up(session, part, near, sort, wanted)
         if len(found) == limit:
             break
     return tuple(found)
@@ -164,12 +188,79 @@ def selected() -> ColumnElement[bool]:
     )
 
 
-def _parts(which: Filter, sort: Sort, after: Place | None) -> Iterator[Select[int]]:
+def _search(session: Session, which: Filter, words: str, limit: int) -> Search | None:
+    """Return how words are looked up; None if it is quicker to try rows in the list's order until a page is full.
+
+    Postgres would try them too often: it takes that for cheap, but a row's words have to be fetched and unpacked. How
+    often words are said it knows well.
+    """
+    saying, rows = _expected(session, _SAYING, words=words), _expected(session, _ALL)
+    tried = limit * rows / saying
+    if saying > _TRYING * tried:
+        return None
+    held = _expected(session, _OF_RUN, run=which.runs[0]) if len(which.runs) == 1 else rows
+    reach = round(3 * tried)
+    return Search(reach if reach < held else None)
+
+
+def _expected(session: Session, query: TextClause, **values: str) -> int:
+    """Return how many rows Postgres expects of a query."""
+    return session.execute(query, values).scalar_one()[0]["Plan"]["Plan Rows"]
+
+
+def _near(
+    session: Session, part: Select[int], along: Select[int], sort: Sort, search: Search
+) -> Select[int] | None:
+    """Return the stretch of a part that should hold a page; None if all of it is as good."""
+    if search.reach is None:
+        return None
+    edge = session.execute(
+        along.add_columns(TrajectoryRow.satisfaction).offset(search.reach).limit(1)
+    ).first()
+    if edge is None:
+        return None
+    column, last = TrajectoryRow.id, edge.id
+    if sort.is_by_score and edge.satisfaction is not None:
+        column, last = TrajectoryRow.satisfaction, edge.satisfaction
+    return part.where(column >= last if sort.is_falling else column <= last)
+
+
+def _looked_up(
+    session: Session, part: Select[int], near: Select[int] | None, sort: Sort, wanted: int
+) -> Sequence[int]:
+    """Return a part's first ids by the index of words: of the stretch, if it holds so many, else of all.
+
+    Within a stretch most of what the index of words has found is left unread.
+    """
+    if near is not None:
+        found = session.execute(_in_order(near, sort).limit(wanted)).scalars().all()
+        if len(found) == wanted:
+            return found
+    return session.execute(_in_order(part, sort).limit(wanted)).scalars().all()
+
+
+def _in_order(part: Select[int], sort: Sort) -> Select[int]:
+    """Have all of a part found first, and then put in order."""
+    found = part.add_columns(TrajectoryRow.satisfaction).order_by(None).cte().prefix_with("MATERIALIZED")
+    columns = (found.c.satisfaction, found.c.id) if sort.is_by_score else (found.c.id,)
+    return select(found.c.id).order_by(*(column.desc() if sort.is_falling else column for column in columns))
+
+
+def _along(which: Filter) -> Select[int]:
+    """Return what an order's index holds: everything, a run, or a run's round; whatever else is asked."""
+    along = select(TrajectoryRow.id)
+    if len(which.runs) == 1:
+        along = along.where(TrajectoryRow.run_id == which.runs[0])
+        if len(which.rounds) == 1:
+            along = along.where(TrajectoryRow.round == which.rounds[0])
+    return along
+
+
+def _parts(all_ids: Select[int], which: Filter, sort: Sort, after: Place | None) -> Iterator[Select[int]]:
     """Return the queries whose rows, one after the other, are the list: by score, first those that have one.
 
     Those that have none are ordered by score too, though it is the same for all, so that the indexes by score give them.
     """
-    all_ids = matching(select(TrajectoryRow.id), which)
     score, id_ = TrajectoryRow.satisfaction, TrajectoryRow.id
     if not sort.is_by_score and which.may_be_scored:
         yield _keyset(all_ids, sort, (id_,), after and (after.id,))

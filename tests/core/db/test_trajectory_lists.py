@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
+from services.core.db import trajectory_lists
 from services.core.db.session import transaction
 from services.core.db.trajectory_lists import Filter, Place, Sort, ids
 from services.core.domain.selection import Label, Selected
@@ -107,3 +108,57 @@ def test_what_was_selected_is_listed_over_all_runs(engine: Engine, chosen_run: s
     assert scores(engine, Filter(labels=(UNDESIRABLE,)), Sort.BEST) == [5, 4, 3, 2]
     assert scores(engine, Filter(labels=(DESIRABLE,)), Sort.WORST) == [9, 9, 10, 10]
     assert scores(engine, Filter(labels=(UNDESIRABLE,)), Sort.BEST, Place(4, 0)) == [3, 2]
+
+
+WORDS = ("river", "meadow", "lantern", "harbour")
+"""Said by every conversation, by every fourth, by every fiftieth; by two of the first and then only by the last."""
+
+
+@pytest.fixture
+def talkative(engine: Engine) -> str:
+    """A run of four hundred conversations whose words are counted by Postgres, so that it knows which are common."""
+    run = a_run(engine)
+    with transaction(engine) as session:
+        session.execute(
+            text(
+                """INSERT INTO trajectories (run_id, round, slot, scenario, profile, user_kind, policy, status, cause,
+                                             satisfaction, messages, ratings, calls, schema_version)
+                   SELECT :run, 1, slot, 's', 'p', 'benign', 'pocket',
+                          CASE slot % 9 WHEN 0 THEN 'failed' ELSE 'scored' END, CASE slot % 9 WHEN 0 THEN 'timeout' END,
+                          CASE WHEN slot % 9 > 0 THEN slot * 7 % 11 END,
+                          jsonb_build_array(jsonb_build_object('role', 'user', 'content', 'river'
+                              || CASE slot % 4 WHEN 0 THEN ' meadow' ELSE '' END
+                              || CASE slot % 50 WHEN 0 THEN ' lantern' ELSE '' END
+                              || CASE WHEN slot IN (10, 11) OR slot >= 360 THEN ' harbour' ELSE '' END)), '[]', '[]', 1
+                   FROM generate_series(0, 399) AS slot"""
+            ),
+            {"run": run},
+        )
+        session.execute(text("ANALYZE trajectories"))
+    return run
+
+
+@pytest.mark.parametrize("trying", [0, 1000])
+@pytest.mark.parametrize("sort", list(Sort))
+@pytest.mark.parametrize("words", [*WORDS, "nowhere", "river -meadow", "lantern or meadow"])
+def test_words_are_found_in_order_whether_tried_or_looked_up(
+    engine: Engine, talkative: str, monkeypatch: pytest.MonkeyPatch, words: str, sort: Sort, trying: int
+) -> None:
+    """All pages together are the list that Postgres sorts by itself."""
+    monkeypatch.setattr(trajectory_lists, "_TRYING", trying)
+    falling = "DESC" if sort.is_falling else ""
+    order = f"satisfaction {falling} NULLS LAST, id {falling}" if sort.is_by_score else f"id {falling}"
+    query = text(
+        f"""SELECT id, satisfaction FROM trajectories
+            WHERE words @@ websearch_to_tsquery('english', :words) ORDER BY {order}"""
+    )
+    with transaction(engine) as session:
+        expected = [Place(row.satisfaction, row.id) for row in session.execute(query, {"words": words})]
+        for which in (Filter(words=words), Filter(runs=(talkative,), rounds=(1,), words=words)):
+            found: list[int] = []
+            after: Place | None = None
+            while page := ids(session, which, 7, sort, after):
+                found += page
+                assert len(page) == 7 or len(found) == len(expected)
+                after = next(place for place in expected if place.id == page[-1])
+            assert found == [place.id for place in expected]
