@@ -93,9 +93,15 @@ def _pieces(client: httpx2.Client, query: dict[str, str], noted: list[Noted]) ->
     """Yield an export as it comes, and note the memory that it has taken."""
     with _watched() as peak, client.stream("GET", PATH, params=query) as answer:
         answer.raise_for_status()
+        size = 0
         for piece in answer.iter_raw():
-            noted.append(Noted(noted[-1].size_bytes + len(piece), peak.growth_mib))
+            size += len(piece)
+            if (
+                size >= noted[-1].size_bytes + _MIB
+            ):  # a line is a piece, and a million notes would be growth themselves
+                noted.append(Noted(size, peak.growth_mib))
             yield piece
+        noted.append(Noted(size, peak.growth_mib))
 
 
 def _at_marks(noted: Sequence[Noted]) -> tuple[float, ...]:
