@@ -1,7 +1,7 @@
 """Reading a run's drift: the measures of every round, and their change since the base and since the round before.
 
 Computed from verdicts each time, so it is there from the first measured round on and always says what the database
-holds. Only what measures read is fetched: a run with thousands of items is read in a fraction of a second.
+holds. Only what measures read is fetched: a round with thousands of items takes some tenths of a second.
 """
 
 from collections.abc import Mapping, Sequence

@@ -23,8 +23,10 @@ from services.simulator.api.problems import documented
 
 JSONL = "application/jsonl"
 PARQUET = "application/vnd.apache.parquet"
-ROW_GROUP = 5000
+ROW_GROUP = 2000
 """Rows of a Parquet file that are in memory at once."""
+LINES = 50
+"""Lines that are sent at once: a line alone is dearer to send than to write."""
 CONTENT: dict[int | str, dict[str, Any]] = {
     **documented(404),
     200: {
@@ -88,14 +90,15 @@ def as_file(rows: Rows, columns: Mapping[str, Column], form: Format, name: str) 
 
 
 def _lines(rows: Rows) -> Iterator[bytes]:
-    return (to_json(row) + b"\n" for row in rows)
+    for batch in _batches(rows, LINES):
+        yield b"".join(to_json(row) + b"\n" for row in batch)
 
 
 def _parquet(rows: Rows, columns: Mapping[str, Column]) -> Iterator[bytes]:
     schema = pa.schema({name: _TYPES[column] for name, column in columns.items()})
     written = _Written()
     with pq.ParquetWriter(written, schema) as writer:
-        for batch in _batches(rows):
+        for batch in _batches(rows, ROW_GROUP):
             cells = {name: [_cell(row[name], column) for row in batch] for name, column in columns.items()}
             writer.write_table(pa.table(cells, schema=schema))
             yield written.take()
@@ -125,9 +128,9 @@ class _Written(io.RawIOBase):
         return piece
 
 
-def _batches(rows: Rows) -> Iterator[list[dict[str, Any]]]:
+def _batches(rows: Rows, size: int) -> Iterator[list[dict[str, Any]]]:
     left = iter(rows)
-    while batch := list(itertools.islice(left, ROW_GROUP)):
+    while batch := list(itertools.islice(left, size)):
         yield batch
 
 
