@@ -63,7 +63,7 @@ def test_a_reply_comes_with_counts_and_price(monkeypatch: pytest.MonkeyPatch, wa
     assert reply.cost_usd == pytest.approx((8 + 2 * (reply.completion_tokens or 0)) / 1e6)
 
 
-@pytest.mark.parametrize("way", ["wire", "litellm"])
+@pytest.mark.parametrize("way", ["wire", pytest.param("litellm", marks=pytest.mark.slow)])
 def test_what_may_pass_passes_and_what_lasts_has_its_cause(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with provider(fault_share=0.05, hang_s=3) as url:
