@@ -82,6 +82,11 @@ def upgrade() -> None:
         "trajectories",
         sa.Column("words", postgresql.TSVECTOR(), sa.Computed(WORDS, persisted=True), nullable=False),
     )
+    for counted in ("user_turns", "out_of_role"):
+        op.add_column("trajectories", sa.Column(counted, sa.Integer(), server_default="0", nullable=False))
+    op.create_check_constraint(
+        op.f("trajectories_out_of_role_check"), "trajectories", "out_of_role BETWEEN 0 AND user_turns"
+    )
     op.drop_index("trajectories_run_satisfaction_idx", "trajectories")
     for name, columns in COVERING.items():
         others = [column for column in FILTERED if column not in columns]
@@ -99,6 +104,8 @@ def downgrade() -> None:
     for name in reversed(COVERING):
         op.drop_index(f"trajectories_{name}_idx", "trajectories")
     op.create_index("trajectories_run_satisfaction_idx", "trajectories", ["run_id", "round", "satisfaction"])
+    for counted in ("out_of_role", "user_turns"):
+        op.drop_column("trajectories", counted)
     op.drop_column("trajectories", "words")
     op.execute("ALTER TABLE trajectories RESET (toast_tuple_target)")
     op.drop_column("policies", "needed_at")

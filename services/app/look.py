@@ -34,18 +34,18 @@ def show(run_id: str, as_json: bool) -> None:
     with reach(Settings()) as service:
         run = service.client.runs.get(run_id)
         phases = list(service.client.runs.phases(run.id))
-        held = {made.round: made.conversations for made in service.client.runs.rounds(run.id) if made.round}
+        rounds = [made for made in service.client.runs.rounds(run.id) if made.round]
         study = service.client.studies.get([run.id])
     spec: dict[str, Any] = run.spec.model_dump(mode="json")
     if as_json:
+        held = {made.round: made.conversations for made in rounds}
         print_json(run.model_dump(mode="json") | {"phases": phases, "conversations": held})
         return
     console.print(terminal.run_table([run]))
     if run.error:
         console.print(Text(run.error, style="red"))
-    for round_, ended in held.items():
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
-        console.print(Text(f"round {round_}: {counts}", style="dim"))
+    for made in rounds:
+        console.print(Text(terminal.round_line(made), style="dim"))
     console.print(reporting.table(study))
     console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from services.core.db.events import EventKind
 from services.core.domain.phases import RunStatus
-from services.core.rest.models import EventView, RunSummary, RunView
+from services.core.rest.models import EventView, RoundView, RunSummary, RunView
 from services.core.rest.scenarios import PreviewView, ScenarioSummary
 from services.core.rest.tokens import TokenView
 from services.core.rest.trajectories import TrajectorySummary, TrajectoryView
@@ -162,6 +162,14 @@ def transcript(held: TrajectoryView) -> RenderableType:
     why = held.selection.reason if held.selection else "not selected"
     title = f"run {held.run} round {held.round} slot {held.slot}: {held.user_kind} user, {why}"
     return Panel(Group(*lines), title=Text(title), title_align="left")
+
+
+def round_line(made: RoundView) -> str:
+    """Return what became of a round's conversations, and of its users if any fell out of role."""
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(made.conversations.items()))
+    users = made.users_out_of_role
+    strayed = f"; {users.value:.1%} of {users.n} user turns out of role" if users.value else ""
+    return f"round {made.round}: {counts}{strayed}"
 
 
 def preview_panels(seen: PreviewView) -> Group:

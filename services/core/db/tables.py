@@ -230,6 +230,7 @@ class TrajectoryRow(Base):
         _one_of("status", "scored", "unscored", "failed"),
         CheckConstraint("(status = 'scored') = (satisfaction IS NOT NULL)", name="satisfaction"),
         CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
+        CheckConstraint("out_of_role BETWEEN 0 AND user_turns", name="out_of_role"),
         # One for each order of everything, of a run and of its round. They hold what lists filter by, so that rows that
         # don't fit are passed without being read. The primary key is that of everything by id: there rows lie in order.
         _covering("score", "satisfaction", "id"),
@@ -261,6 +262,10 @@ class TrajectoryRow(Base):
     """What both sides said, for text search; the system prompt is left out."""
     ratings: Mapped[list[Any]]
     calls: Mapped[list[Any]]
+    user_turns: Mapped[int] = mapped_column(server_default="0")
+    """How often the user was asked for a turn."""
+    out_of_role: Mapped[int] = mapped_column(server_default="0")
+    """How often it then spoke out of role."""
     schema_version: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

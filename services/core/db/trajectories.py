@@ -16,6 +16,7 @@ from services.core.domain.chat import Message
 from services.core.domain.errors import NotFound
 from services.core.domain.selection import Candidate, Selected
 from services.core.domain.trajectory import Call, Trajectory, TrajectoryStatus, UserKind
+from services.core.stats.rates import Rate, rate
 
 SCHEMA_VERSION = 1
 
@@ -118,6 +119,16 @@ def counts(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:
     return result
 
 
+def users_out_of_role(session: Session, run_id: str) -> Mapping[int, Rate]:
+    """Return per round the share of simulated users' turns that were out of role, of those that were asked for."""
+    query = (
+        select(TrajectoryRow.round, func.sum(TrajectoryRow.out_of_role), func.sum(TrajectoryRow.user_turns))
+        .where(TrajectoryRow.run_id == run_id)
+        .group_by(TrajectoryRow.round)
+    )
+    return {round_: rate(faults, asked) for round_, faults, asked in session.execute(query)}
+
+
 def failure_causes(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:
     """Return per round how many conversations failed, by cause."""
     query = (
@@ -148,6 +159,8 @@ def row_of(run_id: str, round_: int, trajectory: Trajectory) -> dict[str, Any]:
         "messages": [asdict(message) for message in trajectory.messages],
         "ratings": list(trajectory.ratings),
         "calls": [asdict(call) for call in trajectory.calls],
+        "user_turns": sum(call.role == "user" for call in trajectory.calls),
+        "out_of_role": sum(call.fault is not None for call in trajectory.calls),
         "schema_version": SCHEMA_VERSION,
     }
 

@@ -10,6 +10,7 @@ from services.core.db import evaluations, policies, selections, shards, trajecto
 from services.core.db.runs import RunRecord
 from services.core.db.shards import PhaseTotals
 from services.core.domain.phases import PhaseName, policy_name
+from services.core.stats.rates import EMPTY, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class RoundFacts:
     is_measured: bool
     conversations: Mapping[str, int]
     """How many are scored, unscored, failed."""
+    users_out_of_role: Rate
+    """Of the turns that simulated users were asked for."""
     selected: Mapping[str, int]
     """How many were chosen, by label."""
     adapter: str | None
@@ -35,6 +38,7 @@ def rounds_of(session: Session, run: RunRecord) -> tuple[RoundFacts, ...]:
     for phase in shards.totals(session, [run.id]):
         phases.setdefault(phase.round, []).append(phase)
     held = trajectories.counts(session, run.id)
+    out_of_role = trajectories.users_out_of_role(session, run.id)
     chosen = selections.counts(session, run.id)
     adapters = {adapter.round: adapter.key for adapter in policies.adapters_of_run(session, run.id)}
     measured = evaluations.rounds_of(session, run.id)
@@ -48,6 +52,7 @@ def rounds_of(session: Session, run: RunRecord) -> tuple[RoundFacts, ...]:
                 policy=policy_name(run.id, run.spec.policy, round_),
                 is_measured=finished_at is not None,
                 conversations=held.get(round_, {}),
+                users_out_of_role=out_of_role.get(round_, EMPTY),
                 selected=chosen.get(round_, {}),
                 adapter=adapters.get(round_),
                 evaluation=measured.get(round_),

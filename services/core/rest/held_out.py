@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
-from services.core.rest.measures import DifferenceView, RateView
-from services.core.rest.models import Model
+from services.core.rest.measures import DifferenceView
+from services.core.rest.models import Model, RateView
 from services.core.rest.trajectories import MessageView
 
 

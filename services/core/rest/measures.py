@@ -5,21 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from services.core.rest.models import Model
+from services.core.rest.models import Model, RateView
 
 RATE = {"value": 0.64, "low": 0.55, "high": 0.72, "n": 120}
 DIFFERENCE = {"difference": -0.06, "low": -0.12, "high": -0.01, "n": 120, "p": 0.03, "detectable": 0.08}
-
-
-class RateView(Model):
-    """A share in [0, 1], or a difference of two (the targeting gap), with its 95 % interval."""
-
-    value: float | None = Field(examples=[0.64])
-    """Null if nothing was measured; so are the bounds."""
-    low: float | None = Field(examples=[0.55])
-    high: float | None = Field(examples=[0.72])
-    n: int = Field(ge=0, examples=[120])
-    """Items (not answers) that it rests on."""
 
 
 class DifferenceView(Model):

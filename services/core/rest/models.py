@@ -131,6 +131,17 @@ class ShardView(Model):
     finished_at: datetime | None = Field(examples=[None])
 
 
+class RateView(Model):
+    """A share in [0, 1], or a difference of two (the targeting gap), with its 95 % interval."""
+
+    value: float | None = Field(examples=[0.64])
+    """Null if nothing was measured; so are the bounds."""
+    low: float | None = Field(examples=[0.55])
+    high: float | None = Field(examples=[0.72])
+    n: int = Field(ge=0, examples=[120])
+    """Items (not answers) that it rests on."""
+
+
 class RoundView(Model):
     """One round of a run, as far as it is."""
 
@@ -141,6 +152,8 @@ class RoundView(Model):
     """Whether all its verdicts are there."""
     conversations: Mapping[str, int] = Field(examples=[{"scored": 398, "failed": 2}])
     """How many are scored, unscored, failed; empty in round 0."""
+    users_out_of_role: RateView = Field(examples=[{"value": 0.01, "low": 0.004, "high": 0.023, "n": 400}])
+    """Of the turns that simulated users were asked for; n counts turns. What was said instead is in the conversations' `calls`."""
     selected: Mapping[str, int] = Field(examples=[{"desirable": 200, "undesirable": 200}])
     """How many conversations were chosen to train the policy, by label."""
     adapter: str | None = Field(examples=["run-3f2a91bc-r2"])

@@ -14,9 +14,9 @@ from services.core.rest.measures import (
     DriftView,
     MeasuredPolicyView,
     PolicyDriftView,
-    RateView,
     RoundMeasures,
 )
+from services.core.rest.models import RateView
 from services.core.rest.trajectories import MessageView
 from services.simulator.api import paging
 from services.simulator.api.auth import Reader

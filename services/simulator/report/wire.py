@@ -6,7 +6,8 @@ Conversations stay behind: a study on the wire has none, and its report is made 
 from collections.abc import Mapping
 from typing import Any
 
-from services.core.rest.measures import DifferenceView, RateView
+from services.core.rest.measures import DifferenceView
+from services.core.rest.models import RateView
 from services.core.rest.studies import Conversations, StudyRound, StudyRun, StudyView
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate

@@ -1,11 +1,13 @@
 """Reading conversations back: what a selection looks at."""
 
+from dataclasses import replace
+
 from sqlalchemy import Engine
 
 from services.core.db import trajectories
 from services.core.db.session import transaction
 from services.core.domain.selection import Candidate
-from services.core.domain.trajectory import TrajectoryStatus
+from services.core.domain.trajectory import Call, TrajectoryStatus
 from tests.core.db.builders import a_run
 from tests.core.db.facts import a_trajectory, hold
 
@@ -19,3 +21,14 @@ def test_candidates_are_a_rounds_scored_conversations_by_slot(engine: Engine) ->
     with transaction(engine) as session:
         found = trajectories.candidates(session, run, 1)
     assert found == (Candidate(0, "loan", 5), Candidate(2, "drinking", 7))
+
+
+def test_how_often_users_were_out_of_role_is_counted_by_turns(engine: Engine) -> None:
+    run_id = a_run(engine)
+    asked = Call("user", "m", 1.0, 48, 7, "stop", 0.01, 20, 5, None)
+    strayed = replace(asked, discarded="As an AI …", fault="machine")
+    talks = [a_trajectory(0, calls=(asked, asked)), a_trajectory(1, calls=(strayed, asked))]
+    hold(engine, run_id, 1, talks)
+    with transaction(engine) as session:
+        found = trajectories.users_out_of_role(session, run_id)
+    assert {round_: (rate.value, rate.n) for round_, rate in found.items()} == {1: (0.25, 4)}
