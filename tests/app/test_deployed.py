@@ -52,6 +52,7 @@ def test_the_api_is_ready_and_guarded(engine: Engine, database_url: str):
         assert httpx2.get(f"{server.url}/v1/runs").status_code == 401
 
 
+@pytest.mark.slow
 def test_tokens_open_the_api_until_they_are_revoked(engine: Engine, database_url: str):
     def tokens(*words: str) -> "subprocess.CompletedProcess[str]":
         return run("tokens", *words, DATABASE_URL=database_url)

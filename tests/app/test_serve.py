@@ -42,6 +42,7 @@ def stop(process: "subprocess.Popen[str]") -> None:
     assert (done.code, done.err) == (0, "")
 
 
+@pytest.mark.slow
 def test_it_works_what_is_launched_over_rest_and_leaves_nothing(installation: Installation) -> None:
     process = installation.start("serve", "--port", 0, **ONE_WORKER)
     link = line_with(process.stdout, r"(http://127\.0\.0\.1:\d+/login\?token=dl_\S+)")

@@ -80,6 +80,7 @@ def installation() -> Iterator[Installation]:
         yield made
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
     small_sweep: SmallSweep, installation: Installation
 ) -> None:
@@ -151,6 +152,7 @@ def repeated() -> Iterator[Repeated]:
         yield Repeated(installation, failed, run, resumed, again["runs"][0]["run"])
 
 
+@pytest.mark.slow
 def test_a_failed_training_says_why_and_is_resumed(repeated: Repeated) -> None:
     why = "train of round 1: the training child failed: "
     assert repeated.failed.code == 1
@@ -161,6 +163,7 @@ def test_a_failed_training_says_why_and_is_resumed(repeated: Repeated) -> None:
     assert repeated.resumed.code == 0, repeated.resumed.err
 
 
+@pytest.mark.slow
 def test_new_repeats_a_run_with_equal_facts(repeated: Repeated) -> None:
     assert repeated.second == f"{repeated.first.id}-2"
     with repeated.installation.database() as session:
@@ -169,6 +172,7 @@ def test_new_repeats_a_run_with_equal_facts(repeated: Repeated) -> None:
     assert first == second
 
 
+@pytest.mark.slow
 def test_delete_takes_what_is_the_runs_own_and_leaves_what_is_shared(repeated: Repeated) -> None:
     adapters = repeated.installation.data / "adapters"
     with repeated.installation.database() as session:

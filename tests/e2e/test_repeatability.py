@@ -28,6 +28,7 @@ def worked(spec: dict[str, Any], in_flight: int, shard_size: int, workers: int) 
     return facts
 
 
+@pytest.mark.slow
 def test_one_at_a_time_in_one_worker_as_many_at_once_in_two() -> None:
     assert worked(FEW, in_flight=1, shard_size=100, workers=1) == worked(
         FEW, in_flight=64, shard_size=3, workers=2
