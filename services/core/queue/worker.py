@@ -12,6 +12,7 @@ back as soon as the database is there again, and the worker goes on).
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import structlog
@@ -65,13 +66,13 @@ class Worker:
         except Stop:
             # It may come at any point behind the claim, also between two lines.
             if claim is not None:
-                self._hand_back(claim, "the worker stopped", patience_s=0)
+                with _said_of(claim):
+                    self._hand_back(claim, "the worker stopped", patience_s=0)
                 self.ring([claim.run_id])
             raise
 
     def _work_as_told(self, claim: Claim) -> bool:
-        fields = {"run": claim.run_id, "round": claim.round, "phase": claim.name, "shard": claim.shard}
-        with structlog.contextvars.bound_contextvars(**fields, attempt=claim.attempt):
+        with _said_of(claim):
             self._work(claim)
         self.ring([claim.run_id])
         return True
@@ -126,3 +127,14 @@ class Worker:
                 phases.fail(session, claim, message[:2000])
         except DatabaseError as lost:
             log.warning("the failure can't be recorded; the lease will run out", error=str(lost))
+
+
+def _said_of(claim: Claim) -> AbstractContextManager[None]:
+    """Have every line of the log say which shard it is about."""
+    return structlog.contextvars.bound_contextvars(
+        run=claim.run_id,
+        round=claim.round,
+        phase=claim.name,
+        shard=claim.shard,
+        attempt=claim.attempt,
+    )

@@ -107,10 +107,10 @@ def test_a_stop_right_behind_the_claim_hands_the_shard_back(
 ) -> None:
     run_id = a_run(engine, evaluation_items=1)
 
-    def bound(**_: object) -> None:
+    def stopped(*_: object) -> None:
         raise Stop
 
-    monkeypatch.setattr("structlog.contextvars.bound_contextvars", bound)
+    monkeypatch.setattr(Worker, "_work_as_told", stopped)
     with pytest.raises(Stop):
         a_worker(engine, nothing).work_one()
     assert the_shard(engine, run_id).status == ShardStatus.OWED
