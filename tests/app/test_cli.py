@@ -204,6 +204,7 @@ def test_trajectory(small_sweep: SmallSweep) -> None:
     assert f"[rated {stored['ratings'][0]}]" in shown
 
 
+@pytest.mark.slow
 def test_exports_are_files_by_their_name(small_sweep: SmallSweep) -> None:
     run_id, home = small_sweep.run_ids[1], small_sweep.installation.home
 
@@ -241,6 +242,7 @@ def test_scenarios(small_sweep: SmallSweep) -> None:
     assert "wine" in looked(small_sweep, "scenarios", "list").out
 
 
+@pytest.mark.slow
 def test_what_each_side_sees_is_shown_word_for_word(small_sweep: SmallSweep) -> None:
     (told,) = as_json(small_sweep, "trajectories", small_sweep.run_ids[1], "--limit", "1")
     name = f"pocket/{told['scenario']}"
