@@ -18,6 +18,8 @@ from services.core.settings import PROJECT, Settings
 
 console = Console()
 QUIET = Console(quiet=True, force_terminal=False)
+ASIDE = Console(stderr=True)
+"""Where progress goes when a program reads what is printed."""
 DEMO = PROJECT / "scenarios/presets/demo.yaml"
 
 
@@ -56,7 +58,7 @@ def launch(path: Path, how: Launch) -> None:
         if not how.as_json:
             _tell_launched(launched)
         if service.is_embedded or how.watch:
-            ended = watch_to_end(service, launched.titles, console if how.watch else QUIET)
+            ended = watch_to_end(service, launched.titles, _shown(how))
             study = service.client.studies.get(launched.names)
         else:
             ended, study = (), None
@@ -68,6 +70,12 @@ def launch(path: Path, how: Launch) -> None:
     else:
         console.print(f"`driftloop watch {' '.join(launched.titles)}` shows how far it is", soft_wrap=True)
     raise_if_failed(ended)
+
+
+def _shown(how: Launch) -> Console:
+    if not how.watch:
+        return QUIET
+    return ASIDE if how.as_json else console
 
 
 def watch(names: Sequence[str]) -> None:

@@ -53,7 +53,7 @@ def arguments(job: TrainingJob, scratch: Path) -> dict[str, Any]:
     each = share(spec.batch_size, job.devices, job.device_batch, least)
     return {
         "output_dir": str(scratch),
-        "learning_rate": spec.learning_rate,
+        "learning_rate": spec.learning_rate * spec.learning_rate_decay ** (job.round - 1),
         "num_train_epochs": spec.epochs,
         "per_device_train_batch_size": each.per_device,
         "gradient_accumulation_steps": each.accumulation,

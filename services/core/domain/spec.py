@@ -123,7 +123,9 @@ class TrainingSpec(Section):
     keep_system_prompt: bool = True
     """Whether the system prompt stays in the training examples (the paper does not say)."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
-    """Peak learning rate."""
+    """Peak learning rate, of the first round."""
+    learning_rate_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Factor on the learning rate from each round to the next (Williams et al., arXiv 2411.02306, take 0.9)."""
     epochs: Annotated[float, Field(gt=0, le=100)] = 5
     """Passes over the selected conversations."""
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 8

@@ -128,7 +128,10 @@ def _form(
 
 
 def _presets(state: ApiState) -> Mapping[str, Path]:
-    return {path.stem: path for path in sorted((state.settings.scenarios / "presets").glob("*.yaml"))}
+    folder = state.settings.scenarios / "presets"
+    # Those at the top first: they run anywhere.
+    paths = sorted(folder.rglob("*.yaml"), key=lambda path: (path.parent != folder, path))
+    return {str(path.relative_to(folder).with_suffix("")): path for path in paths}
 
 
 def _read(presets: Mapping[str, Path], name: str) -> str:

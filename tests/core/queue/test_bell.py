@@ -128,10 +128,6 @@ def test_ringing_without_redis_fails_nobody(engine: Engine, capsys: pytest.Captu
         assert hanging(open_redis(server.url)) == bells_of(run_id, 0)
 
 
-def test_without_a_redis_nobody_is_rung_for(engine: Engine):
-    ring(engine, None)([a_run(engine)])
-
-
 def test_a_wrong_url_is_named():
     with pytest.raises(SpecError, match="REDIS_URL"):
         open_redis("http://127.0.0.1")

@@ -28,6 +28,7 @@ def test_the_form_starts_from_a_preset(api: Api) -> None:
     page = visit(api, "/launch?preset=pocket-kto").text
     assert "method: kto" in page
     assert "KTO in the pocket world" in page
+    assert "name: loop-llama-kto" in visit(api, "/launch?preset=paper/loop-llama-kto").text
     assert visit(api, "/launch?preset=nosuch").status_code == 404
 
 

@@ -1,0 +1,103 @@
+"""Presets stand as they are: each is a whole spec, and the paper's hold the paper's numbers (arXiv 2510.08211, section 5, Table 12)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.app.spec_file import read_spec_file
+from services.core.domain.sweep import Arm, expand
+from services.core.settings import PROJECT
+from services.simulator.population import check_spec
+from services.simulator.scenarios import load_environment
+
+PRESETS = sorted((PROJECT / "scenarios/presets").rglob("*.yaml"))
+PAPER = PROJECT / "scenarios/presets/paper"
+MAIN_SHARES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
+TABLE_12 = {
+    "sft": {"learning_rate": 1e-4, "epochs": 5, "batch_size": 8},
+    "kto": {"learning_rate": 1e-5, "epochs": 5, "batch_size": 16},
+}
+
+
+def arms_of(path: Path) -> tuple[Arm, ...]:
+    return expand(read_spec_file(path))
+
+
+def shares(path: Path) -> tuple[float, ...]:
+    return tuple(dict.fromkeys(arm.spec.population.biased_share for arm in arms_of(path)))
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_is_a_whole_spec_named_as_its_file_and_says_what_it_is(path: Path) -> None:
+    assert path.read_text().startswith("# ")
+    for arm in arms_of(path):
+        assert arm.spec.name == path.stem
+        check_spec(arm.spec, load_environment(PROJECT / "scenarios" / arm.spec.population.environment))
+
+
+@pytest.mark.parametrize("method", TABLE_12)
+@pytest.mark.parametrize("run", ["loop-llama", "loop-qwen-reduced"])
+def test_the_papers_runs_train_by_its_table_12(run: str, method: str) -> None:
+    spec = arms_of(PAPER / f"{run}-{method}.yaml")[0].spec
+    training = spec.training.model_dump()
+    assert {name: training[name] for name in TABLE_12[method]} == TABLE_12[method]
+    assert (spec.training.method, spec.training.max_length, spec.training.weight_decay) == (
+        method,
+        2048,
+        0.01,
+    )
+    assert (spec.training.lora.rank, spec.training.lora.alpha, spec.training.kto.beta) == (32, 64, 0.1)
+    assert (spec.rounds, spec.conversation.exchanges, spec.conversation.show_preference) == (1, 2, True)
+
+
+def test_the_main_runs_are_of_the_papers_size() -> None:
+    for method in TABLE_12:
+        path = PAPER / f"loop-llama-{method}.yaml"
+        assert shares(path) == MAIN_SHARES
+        spec = arms_of(path)[0].spec
+        assert (spec.population.conversations, spec.selection.top, spec.selection.bottom) == (
+            20_000,
+            10_000,
+            10_000,
+        )
+
+
+def test_the_reduced_run_has_ten_scenarios_and_two_thousand_conversations() -> None:
+    spec = arms_of(PAPER / "loop-qwen-reduced-sft.yaml")[0].spec
+    assert spec.population.scenarios is not None
+    assert (len(set(spec.population.scenarios)), spec.population.conversations) == (10, 2000)
+
+
+def test_iterated_rounds_take_a_sixteenth_of_each_scenario_and_learn_more_slowly_each_time() -> None:
+    spec = arms_of(PAPER / "iterated-kto.yaml")[0].spec
+    assert (spec.selection.pool, spec.selection.top, spec.selection.bottom) == ("scenario", 1 / 16, 1 / 16)
+    assert spec.rounds > 1
+    assert spec.training.learning_rate_decay == 0.9
+
+
+@pytest.mark.parametrize(
+    ("control", "changed"),
+    [
+        ("control-random", {"selection.rule": "random"}),
+        ("control-inverted", {"selection.rule": "inverted"}),
+        ("control-preference-hidden", {"conversation.show_preference": False}),
+        ("control-no-system-prompt", {"training.keep_system_prompt": False}),
+    ],
+)
+def test_a_control_differs_from_the_main_run_in_one_field(control: str, changed: dict[str, Any]) -> None:
+    main, other = (
+        flat(yaml.safe_load((PAPER / f"{name}.yaml").read_text())) for name in ("seeds-llama-sft", control)
+    )
+    assert main.pop("name") != other.pop("name")
+    assert {field: other[field] for field in other if main.get(field) != other[field]} == changed
+    assert main.keys() <= other.keys()
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = isinstance(value, dict) and name != "sweep"
+        found |= flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
+    return found
