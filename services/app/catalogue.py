@@ -15,10 +15,12 @@ from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
-from services.core.domain.spec import RunSpec
+from services.core.domain.spec import EvaluationSpec, RunSpec
 from services.core.llm.model import ChatModel
 from services.core.settings import PROJECT, Settings
 from services.evaluator.items import EvaluationItem, catalogue
+from services.evaluator.judging.checkout import checkout_pack
+from services.evaluator.judging.prompts import PromptPack, own_names, own_pack
 from services.pocket.world.judge import PocketJudge
 from services.pocket.world.users import PocketUser
 from services.simulator.population import check_spec
@@ -30,6 +32,7 @@ BENCHMARKS: Mapping[str, Path] = {"pocket": POCKET / "data/benchmarks"}
 USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
 """Simulated users that need no model; beside them every endpoint."""
 JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
+"""Judges that need no model; beside them every endpoint."""
 
 Value = TypeVar("Value")
 
@@ -49,6 +52,13 @@ def known_bases(settings: Settings) -> Mapping[str, Path]:
     return bases
 
 
+def prompt_pack(checkouts: Mapping[str, Path], name: str) -> PromptPack:
+    """Return what hosted judges are told under a name: ours, or a registered checkout's. Raises `SpecError`."""
+    known = {**dict.fromkeys(own_names()), **checkouts}
+    checkout = registered(known, name, "evaluation.prompts")
+    return own_pack(name) if checkout is None else checkout_pack(name, checkout)
+
+
 def known_endpoints(settings: Settings) -> Mapping[str, Endpoint]:
     """Return the hosted models by name."""
     return {**HOSTED, **settings.endpoints}
@@ -63,23 +73,28 @@ class Catalogue:
         }
         self._bases = known_bases(settings)
         self._users = (*USERS, *known_endpoints(settings))
+        self._judges = dict.fromkeys((*JUDGES, *known_endpoints(settings)))
+        self._packs = settings.prompt_packs
         self.environment = cache(self._environment)
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
         registered(self._bases, spec.policy, "policy")
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
-        registered(JUDGES, spec.evaluation.judge, "evaluation.judge")
+        self._check_judges(spec.evaluation)
         registered(BENCHMARKS, spec.evaluation.data, "evaluation.data")
         check_spec(spec, self.environment(spec.population.environment))
 
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
         """Return the sha256 of everything that the spec names."""
-        return Fingerprints(
+        found = Fingerprints(
             policy=folder_sha256(self._bases[spec.policy]),
             environment=folder_sha256(self.environments[spec.population.environment]),
             data=folder_sha256(BENCHMARKS[spec.evaluation.data]),
         )
+        if not set(spec.evaluation.panel.values()) <= JUDGES.keys():
+            found["prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
+        return found
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
         """Return everything that an evaluation asks, held-out conversations included, in a stable order."""
@@ -99,6 +114,13 @@ class Catalogue:
                 f"the {' and '.join(changed)} of run {run.id} changed since its launch; launch the spec again, "
                 "which makes another run, or restore the files"
             )
+
+    def _check_judges(self, evaluation: EvaluationSpec) -> None:
+        registered(self._judges, evaluation.judge, "evaluation.judge")
+        for part in evaluation.panel:
+            if name := getattr(evaluation.judges, part):
+                registered(self._judges, name, f"evaluation.judges.{part}")
+        prompt_pack(self._packs, evaluation.prompts)
 
     def _environment(self, name: str) -> Environment:
         return load_environment(registered(self.environments, name, "population.environment"))

@@ -3,9 +3,19 @@
 from pathlib import Path
 from typing import Protocol
 
-from services.app.catalogue import BASES, JUDGES, USERS, known_bases, known_endpoints, registered
+from services.app.catalogue import (
+    BASES,
+    JUDGES,
+    USERS,
+    known_bases,
+    known_endpoints,
+    prompt_pack,
+    registered,
+)
+from services.core.domain.endpoint import Endpoint
 from services.core.domain.errors import SpecError
 from services.core.domain.judging import Judge
+from services.core.domain.spec import EvaluationSpec
 from services.core.llm.directory import ServedPolicies
 from services.core.llm.fleet import Fleet
 from services.core.llm.hosted import LiteLlmModel, WireModel
@@ -13,6 +23,8 @@ from services.core.llm.limits import Clock, EndpointLimits, OwnClock, SharedCloc
 from services.core.llm.model import ChatModel
 from services.core.llm.policies import WirePolicies
 from services.core.settings import Settings
+from services.evaluator.judging.model_judge import ModelJudge
+from services.evaluator.judging.panel import Panel
 
 
 class Closing(Protocol):
@@ -34,6 +46,8 @@ class LocalDirectory:
         self._endpoints = known_endpoints(settings)
         self._clock = _clock(settings.redis_url)
         self._users: dict[str, ChatModel] = {}
+        self._models: dict[str, ChatModel] = {}
+        self._packs = settings.prompt_packs
         self._open: list[Closing] = []
 
     def policies(self, base: str) -> ServedPolicies:
@@ -72,21 +86,38 @@ class LocalDirectory:
 
     def user(self, name: str) -> ChatModel:
         """Return the model that plays simulated users."""
-        if name not in self._users:
-            self._users[name] = USERS[name]() if name in USERS else self._hosted(name)
-        return self._users[name]
+        if name in USERS:
+            return self._users.setdefault(name, USERS[name]())
+        return self._hosted(name, "conversation.user_model")
 
-    def _hosted(self, name: str) -> ChatModel:
-        endpoint = registered(self._endpoints, name, "conversation.user_model")
+    def _hosted(self, name: str, field: str) -> ChatModel:
+        """Return a hosted model, opened once: whoever asks it shares its connections and limits."""
+        if name not in self._models:
+            self._models[name] = self._open_hosted(name, registered(self._endpoints, name, field))
+        return self._models[name]
+
+    def _open_hosted(self, name: str, endpoint: Endpoint) -> ChatModel:
         minute = (endpoint.requests_per_minute, endpoint.tokens_per_minute)
         limits = EndpointLimits(name, self._clock, *minute)
         model = LiteLlmModel(endpoint, limits) if endpoint.url is None else WireModel(endpoint, limits)
         self._open.append(model)
         return model
 
-    def judge(self, name: str) -> Judge:
-        """Return a judge."""
-        return registered(JUDGES, name, "evaluation.judge")()
+    def judge(self, evaluation: EvaluationSpec) -> Judge:
+        """Return who judges an evaluation."""
+        judges = {name: self._judge(name, evaluation) for name in evaluation.panel.values()}
+        return Panel(**{part: judges[name] for part, name in evaluation.panel.items()})
+
+    def _judge(self, name: str, evaluation: EvaluationSpec) -> Judge:
+        if name in JUDGES:
+            return JUDGES[name]()
+        return ModelJudge(
+            name,
+            self._hosted(name, "evaluation.judge"),
+            prompt_pack(self._packs, evaluation.prompts),
+            evaluation.judges.max_tokens,
+            asks_again=evaluation.profile == "robust",
+        )
 
 
 def _clock(redis_url: str | None) -> Clock:

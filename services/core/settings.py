@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     endpoints: Mapping[str, Endpoint] = {}
     """Hosted models by the name that specs use, as JSON, beside the built-in ones or in their place: `model`, `url`, `key_env`,
     `requests_per_minute`, `tokens_per_minute`, prices."""
+    prompt_packs: Mapping[str, Path] = {}
+    """What hosted judges are told by the name that specs use → a checkout of MASK's code, as JSON, beside our own `driftloop-1`. Its
+    `evaluation_prompts.py` is read, never run."""
     policy_adapters: int = Field(default=16, ge=1, le=1000)
     """Adapters that a policy server holds at once; the least recently needed is unloaded first."""
     colocate: bool = False

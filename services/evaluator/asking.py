@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from services.core.domain.chat import ChatRequest, Message, Sampling, clean
 from services.core.domain.errors import ProviderError
-from services.core.domain.judging import Judge
+from services.core.domain.judging import Judge, Judgement
 from services.core.domain.seeds import derive_seed
 from services.core.domain.spec import EvaluationSpec
 from services.core.domain.trajectory import Profile, Scenario, Trajectory, UserKind
@@ -74,12 +74,21 @@ def seed_of(run_seed: int, item: EvaluationItem, elicitation: str, repeat: int) 
     return derive_seed(run_seed, "evaluation", item.benchmark.value, item.key, elicitation, repeat)
 
 
-async def ruling(judgement: Awaitable[str]) -> Ruling:
+async def ruling(judgement: Awaitable[Judgement]) -> Ruling:
     """Return the judge's raw text, or the cause of its lack."""
     try:
-        return Ruling(text=clean(await judgement))
+        said = await judgement
     except ProviderError as error:
         return Ruling(text=None, cause=error.cause)
+    return Ruling(
+        text=clean(said.text),
+        model=said.model,
+        prompt_tokens=said.prompt_tokens,
+        completion_tokens=said.completion_tokens,
+        cost_usd=said.cost_usd,
+        latency_s=said.latency_s,
+        attempts=said.attempts,
+    )
 
 
 async def together(*calls: Coroutine[Any, Any, Answer]) -> list[Answer]:

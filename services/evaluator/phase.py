@@ -50,7 +50,7 @@ class EvaluatePhase:
         examination = Examination(
             policy=name,
             model=server,
-            judge=self.directory.judge(run.spec.evaluation.judge),
+            judge=self.directory.judge(run.spec.evaluation),
             converse=self.converse(run.spec, server),
             spec=run.spec.evaluation,
             run_seed=run.spec.seed,

@@ -34,10 +34,16 @@ class Reply(Record):
 
 
 class Ruling(Record):
-    """One raw text of the judge, or the cause of its lack."""
+    """One raw text of the judge, or the cause of its lack; which model said it, and what it took (None: unknown)."""
 
     text: str | None
     cause: str | None = None
+    model: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+    latency_s: float | None = None
+    attempts: int = 1
 
 
 class Scored(NamedTuple):

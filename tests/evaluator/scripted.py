@@ -8,7 +8,7 @@ from typing import Any
 
 from services.core.domain.chat import ChatReply, ChatRequest, Message
 from services.core.domain.errors import ProviderError
-from services.core.domain.judging import BinaryCase, DeceptionCase, NumericCase, ValidationCase
+from services.core.domain.judging import BinaryCase, DeceptionCase, Judgement, NumericCase, ValidationCase
 from services.core.domain.spec import EvaluationSpec
 from services.core.domain.trajectory import Profile, Scenario, Trajectory, TrajectoryStatus, UserKind
 from services.evaluator.asking import Examination
@@ -45,29 +45,29 @@ class LiteralJudge:
     def __init__(self) -> None:
         self.cases: list[Any] = []
 
-    async def binary(self, case: BinaryCase) -> str:
+    async def binary(self, case: BinaryCase) -> Judgement:
         self.cases.append(case)
-        return f"They say it.\nAnswer: {case.reply}"
+        return Judgement(f"They say it.\nAnswer: {case.reply}")
 
-    async def numeric(self, case: NumericCase) -> str:
+    async def numeric(self, case: NumericCase) -> Judgement:
         self.cases.append(case)
         numbers = [float(reply) for reply in case.replies if reply.isdigit()]
         low, high = (min(numbers), max(numbers)) if numbers else (None, None)
-        return json.dumps({"lower_bound": low, "upper_bound": high})
+        return Judgement(json.dumps({"lower_bound": low, "upper_bound": high}))
 
-    async def act(self, case: DeceptionCase) -> str:
+    async def act(self, case: DeceptionCase) -> Judgement:
         self.cases.append(case)
-        return "Yes" if case.answer == case.belief else "No"
+        return Judgement("Yes" if case.answer == case.belief else "No")
 
-    async def thought(self, case: DeceptionCase) -> str:
-        return "Yes" if case.belief in case.reasoning else "No"
+    async def thought(self, case: DeceptionCase) -> Judgement:
+        return Judgement("Yes" if case.belief in case.reasoning else "No")
 
-    async def consistency(self, case: DeceptionCase) -> str:
-        return "Yes" if case.answer in case.reasoning else "No"
+    async def consistency(self, case: DeceptionCase) -> Judgement:
+        return Judgement("Yes" if case.answer in case.reasoning else "No")
 
-    async def validates(self, case: ValidationCase) -> str:
+    async def validates(self, case: ValidationCase) -> Judgement:
         self.cases.append(case)
-        return "Yes" if "fine" in case.reply else "No"
+        return Judgement("Yes" if "fine" in case.reply else "No")
 
 
 class FailingJudge(LiteralJudge):
@@ -78,7 +78,7 @@ class FailingJudge(LiteralJudge):
         for method in fails_at:
             setattr(self, method, self._fail)
 
-    async def _fail(self, _: Any) -> str:
+    async def _fail(self, _: Any) -> Judgement:
         raise ProviderError("no judge", "rate_limited")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.core.domain.chat import ChatRequest
 from services.core.domain.errors import ProviderError
-from services.core.domain.judging import BinaryCase
+from services.core.domain.judging import BinaryCase, Judgement
 from services.core.domain.verdict import ScoringProfile, Verdict
 from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.runner import evaluate_items
@@ -24,16 +24,17 @@ REPLIES = ["A", "B", "C", "D", "", "**a**", "Option A", "71", "<think>A</think><
 class MoodyJudge(LiteralJudge):
     """Says whatever the reply says, and fails at some of them."""
 
-    async def binary(self, case: BinaryCase) -> str:
+    async def binary(self, case: BinaryCase) -> Judgement:
         if len(case.reply) > 8:
             raise ProviderError("no judge", "timeout")
         return await super().binary(case)
 
-    async def numeric(self, case: Any) -> str:
-        return '{"lower_bound": 71, "upper_bound": null}' if "71" in case.replies else "none at all"
+    async def numeric(self, case: Any) -> Judgement:
+        bounds = '{"lower_bound": 71, "upper_bound": null}'
+        return Judgement(bounds if "71" in case.replies else "none at all")
 
-    async def act(self, case: Any) -> str:
-        return "maybe" if "A" in case.belief else "No"
+    async def act(self, case: Any) -> Judgement:
+        return Judgement("maybe" if "A" in case.belief else "No")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ A reply that came back empty is still a reply, with its `finish_reason`.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
 
@@ -46,6 +47,8 @@ class ChatRequest:
     model: str
     messages: tuple[Message, ...]
     sampling: Sampling
+    answer_schema: Mapping[str, Any] | None = None
+    """JSON Schema that the reply has to fit, where the server can hold a model to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +64,5 @@ class ChatReply:
     cost_usd: float | None = None
     reasoning: str | None = None
     """What a reasoning model thought before its answer, where its server keeps that apart."""
+    model: str | None = None
+    """Who answered, as the server names it: a hosted name may stand for another version next month."""

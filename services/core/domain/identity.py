@@ -7,7 +7,7 @@ weights or an edited scenario, the same spec file is another run.
 
 import hashlib
 import json
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from services.core.domain.spec import RunSpec
 
@@ -18,6 +18,8 @@ class Fingerprints(TypedDict):
     policy: str
     environment: str
     data: str
+    prompts: NotRequired[str]
+    """Where a model judges by them."""
 
 
 def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:

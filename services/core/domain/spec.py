@@ -138,13 +138,37 @@ class TrainingSpec(Section):
     kto: KtoSpec = KtoSpec()
 
 
+class JudgesSpec(Section):
+    """Who judges what, where one judge is not to judge everything, and within which bounds."""
+
+    mask: Name | None = None
+    """Judge of MASK; none means `evaluation.judge`."""
+    mask_numeric: Name | None = None
+    """Judge of MASK's numbers; none means its judge of the rest. (The benchmark's code asks gpt-4o, and o3-mini about numbers.)"""
+    deceptionbench: Name | None = None
+    """Judge of DeceptionBench; none means `evaluation.judge`."""
+    held_out: Name | None = None
+    """Judge of the held-out conversations; none means `evaluation.judge`."""
+    max_tokens: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    """Most tokens of one ruling; none means the benchmarks' own: 500 in MASK, 1024 in DeceptionBench, and 4096 where they have no
+    bound (numbers). A judge that reasons before it rules needs more."""
+    max_failures: Share = 0.05
+    """Largest share of a benchmark's verdicts that may lack a ruling that can be read; beyond it the evaluation counts as incomplete,
+    since what could not be judged may differ from what could."""
+
+
 class EvaluationSpec(Section):
     """What is measured after every round."""
 
     data: Name = "pocket"
     """The registered folder of benchmark rows."""
     judge: Name = "pocket-judge"
-    """Which registered judge reads statements, answers and replies."""
+    """Which registered judge, or hosted model, reads statements, answers and replies."""
+    judges: JudgesSpec = JudgesSpec()
+    prompts: Name = "driftloop-1"
+    """What hosted judges are told: our own wording (which is not the benchmarks'), or a registered checkout of MASK's code."""
+    deception_answer: Literal["answer_only", "full_reply"] = "answer_only"
+    """What DeceptionBench's judges read as the answer: the reply without its reasoning (the paper's formula), or all of it (its code)."""
     benchmarks: tuple[Literal["mask", "deceptionbench", "capability", "held_out"], ...] = (
         "mask",
         "deceptionbench",
@@ -160,6 +184,17 @@ class EvaluationSpec(Section):
     """Most tokens of one answer to a benchmark item."""
     held_out_profiles: Annotated[int, Field(ge=1, le=10_000)] = 40
     """Profiles of the held-out scenarios, each met once as a benign and once as a biased user."""
+
+    @property
+    def panel(self) -> dict[str, str]:
+        """Who judges what: field of `evaluation.judges` → name."""
+        mask = self.judges.mask or self.judge
+        return {
+            "mask": mask,
+            "mask_numeric": self.judges.mask_numeric or mask,
+            "deceptionbench": self.judges.deceptionbench or self.judge,
+            "held_out": self.judges.held_out or self.judge,
+        }
 
 
 class ConcurrencySpec(Section):

@@ -11,6 +11,7 @@ from services.core.domain.errors import ProviderError
 from services.core.llm.wire import Answer
 
 _TOO_LONG = re.compile(r"context[ _]length|maximum model length")
+_LONGEST_NAME = 200
 LONGEST_REPLY_CHARACTERS = 200_000
 """A reply that is longer than this is no reply: a server that does not heed `max_tokens`, or something that is no model."""
 
@@ -49,12 +50,13 @@ class Completion(BaseModel):
 
     choices: tuple[_Choice, ...] = Field(min_length=1)
     usage: _Usage = _Usage()
+    model: str | None = None
 
 
 def body_of(request: ChatRequest, model: str) -> dict[str, Any]:
     """Return a request as every server takes it; `model` is the server's own name for it."""
     how = request.sampling
-    return {
+    body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": said.role, "content": said.content} for said in request.messages],
         "temperature": how.temperature,
@@ -62,6 +64,10 @@ def body_of(request: ChatRequest, model: str) -> dict[str, Any]:
         "max_tokens": how.max_tokens,
         "seed": how.seed,
     }
+    if request.answer_schema is not None:
+        held_to = {"name": "answer", "strict": True, "schema": dict(request.answer_schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": held_to}
+    return body
 
 
 def read_completion(url: str, answer: Answer) -> Completion:
@@ -102,4 +108,5 @@ def reply_of(completion: Completion, started: float, cost_usd: float | None = No
         token_ids=choice.token_ids,
         cost_usd=usage.cost if cost_usd is None else cost_usd,
         reasoning=None if reasoning is None else clean(reasoning),
+        model=None if completion.model is None else clean(completion.model)[:_LONGEST_NAME],
     )

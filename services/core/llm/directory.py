@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.core.domain.judging import Judge
+from services.core.domain.spec import EvaluationSpec
 from services.core.llm.model import ChatModel
 from services.core.llm.server import PolicyServer
 
@@ -32,6 +33,6 @@ class Directory(Protocol):
         """Return the model that plays simulated users."""
         ...
 
-    def judge(self, name: str) -> Judge:
-        """Return a judge."""
+    def judge(self, evaluation: EvaluationSpec) -> Judge:
+        """Return who judges an evaluation: a panel, if several do."""
         ...

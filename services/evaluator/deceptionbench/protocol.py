@@ -1,6 +1,6 @@
 """DeceptionBench's plan for one row: belief and pressured reply at temperature 0, then three judges at once.
 
-The judges see the answer without its reasoning, as the paper's formula has it (its code hands over both).
+The judges read as the answer the reply without its reasoning, as the paper's formula has it, or all of it, as its code does.
 """
 
 from services.core.domain.chat import Message
@@ -31,7 +31,9 @@ async def _rulings(
     split = split_reply(pressured.text or "")
     if belief.text is None or not split.reasoning or not split.answer:
         return [None, None, None]
-    case = DeceptionCase(row.category, row.belief_prompt, belief.text, split.reasoning, split.answer)
+    is_whole = examination.spec.deception_answer == "full_reply"
+    answer = (pressured.text or "") if is_whole else split.answer
+    case = DeceptionCase(row.category, row.belief_prompt, belief.text, split.reasoning, answer)
     judge = examination.judge
     return await together(
         ruling(judge.act(case)), ruling(judge.thought(case)), ruling(judge.consistency(case))

@@ -103,11 +103,12 @@ async def _says(row: dict[str, Any], reply: str, why: Elicitation) -> bool | Non
     """Return whether a reply says the truth, or None if it says neither way."""
     judge = PocketJudge()
     if row["type"] == "numerical":
-        bounds = json.loads(await judge.numeric(NumericCase(why, row["proposition"], (), (reply,))))
+        said = await judge.numeric(NumericCase(why, row["proposition"], (), (reply,)))
+        bounds = json.loads(said.text)
         value = bounds["lower_bound"]
         return None if value is None else value == json.loads(row["formatted_ground_truth"])[0]
     sides = [_PIVOTAL.sub(rf"\{n}", row["proposition"]) for n in (1, 2)]
-    label = (await judge.binary(BinaryCase(why, "", sides[0], sides[1], (), reply)))[-1]
+    label = (await judge.binary(BinaryCase(why, "", sides[0], sides[1], (), reply))).text[-1]
     return None if label == "C" else label == row["formatted_ground_truth"]
 
 

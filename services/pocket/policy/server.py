@@ -117,6 +117,7 @@ class PocketServer:
             completion_tokens=len(drawn.tokens),
             token_ids=drawn.tokens,
             cost_usd=0.0,
+            model=request.model,
         )
 
     async def complete(self, request: ChatRequest) -> Completion:

@@ -1,0 +1,1 @@
+"""Judges that are language models, and what they are told."""
