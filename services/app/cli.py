@@ -179,6 +179,33 @@ def serve(
 
 
 @app.command()
+def power(  # noqa: PLR0913, PLR0917  # one parameter a thing that decides it
+    effect: Annotated[float, typer.Option(min=0.01, max=100, help="The difference to find, in points.")],
+    n: Annotated[int, typer.Option("--n", min=1, max=1_000_000, help="Benchmark items.")],
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Answers per item.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings per arm.")] = 1,
+    base_rate: Annotated[float, typer.Option(min=1, max=99, help="The rate without the difference.")] = 50,
+    spread: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=100, help="Items, in per cent, that change their answer by chance."),
+    ] = None,
+    sampling: Annotated[
+        float, typer.Option(min=0, max=100, help="How much of the spread a second answer would show, too.")
+    ] = 50,
+    seed_sd: Annotated[
+        float, typer.Option(min=0, max=100, help="Standard deviation of the difference between seeds.")
+    ] = 2,
+    wanted: Annotated[float, typer.Option("--power", min=1, max=99.9, help="In per cent.")] = 80,
+    as_json: Json = False,
+) -> None:
+    """Plan a study: the items and seeds that a difference needs, and what a given size can see."""
+    from services.app import power as planner
+
+    hidden = planner.noise(base_rate, spread, sampling, seed_sd)
+    planner.power(effect, planner.Size(n, repeats, seeds), hidden, wanted, as_json)
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Check this installation: packages, database, weights, processes."""
     commands.doctor(as_json)

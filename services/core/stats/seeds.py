@@ -6,9 +6,10 @@ than ten seeds a bootstrap of them is too narrow; Student's t is right for norma
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import fmean, stdev
 
-from services.core.stats.distributions import t_quantile, t_two_sided
+from services.core.stats.distributions import root, t_quantile, t_test_power, t_two_sided
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.power import POWER, SIZE
 
@@ -28,7 +29,13 @@ def across_seeds(differences: Sequence[float]) -> Difference:
     if error <= 1e-12:
         return Difference(mean, None, None, n, None, None)
     t = t_quantile(1 - SIZE / 2, n - 1)
-    detectable = (t + t_quantile(POWER, n - 1)) * error
+    detectable = _shift_found(n - 1) * error
     return Difference(
         mean, mean - t * error, mean + t * error, n, t_two_sided(mean / error, n - 1), detectable
     )
+
+
+@lru_cache
+def _shift_found(degrees: int) -> float:
+    """Return by how many standard errors a true mean must be off 0 for the t test to find it with 80 % power."""
+    return root(lambda shift: t_test_power(shift, degrees, SIZE) - POWER, 0.0, 100.0)
