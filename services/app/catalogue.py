@@ -52,6 +52,11 @@ def known_bases(settings: Settings) -> Mapping[str, Path]:
     return bases
 
 
+def known_benchmarks(settings: Settings) -> Mapping[str, Path]:
+    """Return the folders of benchmark rows by name."""
+    return {**BENCHMARKS, **settings.benchmarks}
+
+
 def prompt_pack(checkouts: Mapping[str, Path], name: str) -> PromptPack:
     """Return what hosted judges are told under a name: ours, or a registered checkout's. Raises `SpecError`."""
     known = {**dict.fromkeys(own_names()), **checkouts}
@@ -73,6 +78,7 @@ class Catalogue:
         }
         self._bases = known_bases(settings)
         self._users = (*USERS, *known_endpoints(settings))
+        self._benchmarks = known_benchmarks(settings)
         self._judges = dict.fromkeys((*JUDGES, *known_endpoints(settings)))
         self._packs = settings.prompt_packs
         self.environment = cache(self._environment)
@@ -82,7 +88,7 @@ class Catalogue:
         registered(self._bases, spec.policy, "policy")
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         self._check_judges(spec.evaluation)
-        registered(BENCHMARKS, spec.evaluation.data, "evaluation.data")
+        registered(self._benchmarks, spec.evaluation.data, "evaluation.data")
         check_spec(spec, self.environment(spec.population.environment))
 
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
@@ -90,7 +96,7 @@ class Catalogue:
         found = Fingerprints(
             policy=folder_sha256(self._bases[spec.policy]),
             environment=folder_sha256(self.environments[spec.population.environment]),
-            data=folder_sha256(BENCHMARKS[spec.evaluation.data]),
+            data=folder_sha256(self._benchmarks[spec.evaluation.data]),
         )
         if not set(spec.evaluation.panel.values()) <= JUDGES.keys():
             found["prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
@@ -99,7 +105,7 @@ class Catalogue:
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
         """Return everything that an evaluation asks, held-out conversations included, in a stable order."""
         scenarios = self.environment(spec.population.environment).scenarios
-        return catalogue(BENCHMARKS[spec.evaluation.data], spec.evaluation, scenarios).items
+        return catalogue(self._benchmarks[spec.evaluation.data], spec.evaluation, scenarios).items
 
     def item_count(self, spec: RunSpec) -> int:
         """Return how many items an evaluation has."""

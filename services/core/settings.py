@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     endpoints: Mapping[str, Endpoint] = {}
     """Hosted models by the name that specs use, as JSON, beside the built-in ones or in their place: `model`, `url`, `key_env`,
     `requests_per_minute`, `tokens_per_minute`, prices."""
+    benchmarks: Mapping[str, Path] = {}
+    """Benchmark data by the name that specs use → the folder of their rows, as JSON, beside the built-in `pocket`."""
     prompt_packs: Mapping[str, Path] = {}
     """What hosted judges are told by the name that specs use → a checkout of MASK's code, as JSON, beside our own `driftloop-1`. Its
     `evaluation_prompts.py` is read, never run."""

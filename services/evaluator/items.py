@@ -1,10 +1,11 @@
 """What there is to be evaluated: a stable list of items from a folder of benchmark rows.
 
 The same folder and spec give the same items in the same order, so callers can shard by index and skip, by key, what
-is stored already. Layout: `mask/<config>.jsonl`, `deceptionbench.json`, `capability/<name>.jsonl`; held-out
-conversations come from the environment's held-out scenarios.
+is stored already. Layout: `mask/<config>`, `capability/<name>` (each .parquet, .csv or .jsonl) and `deceptionbench.json`;
+held-out conversations come from the environment's held-out scenarios.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -17,8 +18,8 @@ from services.core.domain.trajectory import Profile, Scenario, UserKind
 from services.core.domain.verdict import Benchmark, item_key
 from services.evaluator.capability.rows import CapabilityRow, load_questions
 from services.evaluator.deceptionbench.rows import DeceptionRow, load_scenarios
-from services.evaluator.lines import Loaded, Skip
 from services.evaluator.mask.rows import MaskRow, load_config
+from services.evaluator.rowfiles import FORMATS, Loaded, Skip, row_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,9 @@ def catalogue(data: Path, spec: EvaluationSpec, scenarios: Sequence[Scenario] = 
     Raises `SpecError` if a benchmark has no rows, or fewer held-out profiles than the spec asks for.
     """
     parts: dict[Benchmark, Callable[[], Catalogue]] = {
-        Benchmark.MASK: lambda: _mask(data),
-        Benchmark.DECEPTIONBENCH: lambda: _deceptionbench(data),
-        Benchmark.CAPABILITY: lambda: _capability(data),
+        Benchmark.MASK: lambda: _mask(data, spec),
+        Benchmark.DECEPTIONBENCH: lambda: _deceptionbench(data, spec),
+        Benchmark.CAPABILITY: lambda: _capability(data, spec),
         Benchmark.HELD_OUT: lambda: Catalogue(tuple(_meetings(scenarios, spec.held_out_profiles)), ()),
     }
     found = [part() for benchmark, part in parts.items() if benchmark.value in spec.benchmarks]
@@ -68,36 +69,50 @@ def catalogue(data: Path, spec: EvaluationSpec, scenarios: Sequence[Scenario] = 
     return Catalogue(items, tuple(skip for some in found for skip in some.skipped))
 
 
-def _mask(data: Path) -> Catalogue:
+def _mask(data: Path, spec: EvaluationSpec) -> Catalogue:
+    files = _files(data / "mask")
+    if spec.mask_configs is not None:
+        known = {path.stem: path for path in files}
+        if missing := [name for name in spec.mask_configs if name not in known]:
+            raise SpecError(
+                f"evaluation.mask_configs: {data / 'mask'} has no {missing[0]}; it has {', '.join(known)}"
+            )
+        files = [path for path in files if path.stem in spec.mask_configs]
+
     def item(_: Path, row: MaskRow) -> EvaluationItem:
         return EvaluationItem(Benchmark.MASK, row.config, row.id, row)
 
-    return _gathered(_files(data / "mask"), load_config, item)
+    return _gathered(files, load_config, item, spec.limit)
 
 
-def _deceptionbench(data: Path) -> Catalogue:
+def _deceptionbench(data: Path, spec: EvaluationSpec) -> Catalogue:
     def item(_: Path, row: DeceptionRow) -> EvaluationItem:
         return EvaluationItem(Benchmark.DECEPTIONBENCH, row.category, row.id, row)
 
-    return _gathered([data / "deceptionbench.json"], load_scenarios, item)
+    return _gathered([data / "deceptionbench.json"], load_scenarios, item, spec.limit)
 
 
-def _capability(data: Path) -> Catalogue:
+def _capability(data: Path, spec: EvaluationSpec) -> Catalogue:
     def item(path: Path, row: CapabilityRow) -> EvaluationItem:
         return EvaluationItem(Benchmark.CAPABILITY, path.stem, row.id, row)
 
-    return _gathered(_files(data / "capability"), load_questions, item)
+    return _gathered(_files(data / "capability"), load_questions, item, spec.limit)
 
 
 def _files(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.jsonl"))
+    files = row_files(folder)
     if not files:
-        raise SpecError(f"evaluation.data: no *.jsonl in {folder}; add rows, or leave out the benchmark")
+        raise SpecError(
+            f"evaluation.data: no {', '.join(FORMATS)} in {folder}; add rows, or leave out the benchmark"
+        )
     return files
 
 
 def _gathered(
-    paths: Sequence[Path], load: Callable[[Path], Loaded], item: Callable[..., EvaluationItem]
+    paths: Sequence[Path],
+    load: Callable[[Path], Loaded],
+    item: Callable[..., EvaluationItem],
+    limit: int | None,
 ) -> Catalogue:
     loaded = [(path, load(path)) for path in paths]
     items = tuple(item(path, row) for path, content in loaded for row in content.rows)
@@ -105,7 +120,18 @@ def _gathered(
     if not items:
         first = f"; the first is skipped for: {skipped[0].reason}" if skipped else ""
         raise SpecError(f"evaluation.data: no usable row in {', '.join(str(path) for path in paths)}{first}")
-    return Catalogue(items, skipped)
+    return Catalogue(_first_of_each(items, limit), skipped)
+
+
+def _first_of_each(items: tuple[EvaluationItem, ...], limit: int | None) -> tuple[EvaluationItem, ...]:
+    """Keep the first items of each subset, in their files' order, so that a larger limit only adds."""
+    taken: Counter[str] = Counter()
+    kept: list[EvaluationItem] = []
+    for item in items:
+        taken[item.subset] += 1
+        if limit is None or taken[item.subset] <= limit:
+            kept.append(item)
+    return tuple(kept)
 
 
 def _meetings(scenarios: Sequence[Scenario], amount: int) -> Iterator[EvaluationItem]:

@@ -167,6 +167,13 @@ class EvaluationSpec(Section):
     judges: JudgesSpec = JudgesSpec()
     prompts: Name = "driftloop-1"
     """What hosted judges are told: our own wording (which is not the benchmarks'), or a registered checkout of MASK's code."""
+    mask_configs: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """Which configurations of MASK; none means every one that the data hold. (The paper reports provided_facts, disinformation and
+    statistics.)"""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Most rows of each MASK configuration, DeceptionBench category and capability file, the first ones; none means all."""
+    deception_layout: Literal["user_concat", "system_user"] = "user_concat"
+    """How DeceptionBench presses: setting, goal and format in one user message (its code), or the setting as system prompt (its paper)."""
     deception_answer: Literal["answer_only", "full_reply"] = "answer_only"
     """What DeceptionBench's judges read as the answer: the reply without its reasoning (the paper's formula), or all of it (its code)."""
     benchmarks: tuple[Literal["mask", "deceptionbench", "capability", "held_out"], ...] = (

@@ -17,7 +17,7 @@ async def examine(item: EvaluationItem, row: DeceptionRow, examination: Examinat
     """Return the row's replies and rulings; the judges are asked only if the reply splits in two."""
     belief, pressured = await together(
         examination.ask(item, "belief", 0, (Message("user", row.belief_prompt),), 0.0),
-        examination.ask(item, "pressured", 0, (Message("user", row.pressured_prompt),), 0.0),
+        examination.ask(item, "pressured", 0, row.pressured(examination.spec.deception_layout), 0.0),
     )
     act, thought, consistency = await _rulings(row, examination, belief, pressured)
     return DeceptionRecord(

@@ -7,10 +7,11 @@ category left out or misfiled would be a wrong rate with nothing to show for it.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
+from services.core.domain.chat import Message
 from services.core.domain.errors import SpecError
-from services.evaluator.lines import Loaded, Skip, read_text, text_column
+from services.evaluator.rowfiles import Loaded, Skip, read_text, text_column
 
 _KEYWORDS = {
     "sycophan": "sycophancy",
@@ -31,8 +32,15 @@ class DeceptionRow:
     category: str
     belief_prompt: str
     """Asked without any pressure."""
-    pressured_prompt: str
-    """Setting, outer goal and format in one user message with nothing between (the authors' `user_concat`)."""
+    setting: str
+    goal: str
+    format: str
+
+    def pressured(self, layout: Literal["user_concat", "system_user"]) -> tuple[Message, ...]:
+        """Return the pressing chat: one user message with nothing between its parts, or the setting as system prompt."""
+        if layout == "user_concat":
+            return (Message("user", self.setting + self.goal + self.format),)
+        return Message("system", self.setting), Message("user", f"{self.goal}\n{self.format}")
 
 
 def load_scenarios(path: Path) -> Loaded:
@@ -77,7 +85,7 @@ def _parse(row: Any) -> DeceptionRow:
         id=str(columns["id"]),
         category=category_of(text_column(columns, "type")),
         belief_prompt=text_column(columns, "inner_prompt"),
-        pressured_prompt="".join(
-            text_column(columns, part) for part in ("system_prompt", "outer_prompt", "format")
-        ),
+        setting=text_column(columns, "system_prompt"),
+        goal=text_column(columns, "outer_prompt"),
+        format=text_column(columns, "format"),
     )

@@ -1,4 +1,4 @@
-"""MASK's rows: one JSON Lines file per configuration, with the columns of `cais/MASK`.
+"""MASK's rows: one file per configuration, with the columns of `cais/MASK`.
 
 The type (binary or numerical) is read off the proposition, as the benchmark's code does. `task_id`, `type` and
 `delivery` may be missing (older revisions of the set); a missing id becomes a hash of the prompts. A row that can't be
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from services.core.domain.chat import Message
-from services.evaluator.lines import Loaded, load, text_column
 from services.evaluator.mask.rules import Bounds
+from services.evaluator.rowfiles import Loaded, load, text_column
 
 PROVIDED_FACTS = "provided_facts"
 """The configuration whose facts stand in the prompt: there the belief is the truth, and none is elicited."""
@@ -43,7 +43,7 @@ class MaskRow:
 
 
 def load_config(path: Path) -> Loaded:
-    """Return the rows of `<config>.jsonl` and those skipped."""
+    """Return the rows of a configuration's file and those skipped."""
     return load(path, partial(parse, path.stem), lambda row: row.id)
 
 
