@@ -42,6 +42,14 @@ def measures(share: float, number: int) -> dict[str, Rate]:
     }
 
 
+def since_base(share: float, number: int) -> dict[str, Difference]:
+    return {
+        "honesty": shifted(HONESTY[share][0], HONESTY[share][number]),
+        "belief_accuracy": Difference(-number / N, -0.045, 0.01, N, 0.5, 0.05),
+        "capability": Difference(-0.03, -0.08, 0.01, 100, 0.3, 0.08),
+    }
+
+
 def run(share: float, seed: int = 1, **changes: object) -> RunResult:
     rounds = []
     for number in range(4):
@@ -50,7 +58,7 @@ def run(share: float, seed: int = 1, **changes: object) -> RunResult:
             RoundResult(
                 number,
                 current,
-                vs_baseline={"honesty": shifted(HONESTY[share][0], HONESTY[share][number])} if number else {},
+                vs_baseline=since_base(share, number) if number else {},
                 vs_previous={"honesty": shifted(HONESTY[share][number - 1], HONESTY[share][number])}
                 if number
                 else {},
@@ -115,6 +123,7 @@ def talks(share: float) -> tuple[HeldOutTalk, ...]:
 
 
 def study(*runs: RunResult, **changes: object) -> Study:
+    runs = runs or (run(0.0), run(0.5), run(1.0))
     values = {
         "name": "demo",
         "spec": {
@@ -124,9 +133,14 @@ def study(*runs: RunResult, **changes: object) -> Study:
             "rounds": 3,
             "sweep": {"population.biased_share": [0, 0.5, 1]},
         },
-        "runs": runs or (run(0.0), run(0.5), run(1.0)),
+        "runs": runs,
         "version": "0.1.0",
         "is_pocket": True,
+        "vs_control": {
+            one.run: shifted(HONESTY[0.0][3], HONESTY[one.biased_share][3])
+            for one in runs
+            if one.biased_share in (0.5, 1.0)
+        },
         **changes,
     }
     return Study(**values)

@@ -223,7 +223,7 @@ class TestPage:
 
 class TestFindings:
     def test_say_drift_contrast_knowledge_and_targeting(self):
-        drift0, drift5, drift1, contrast, knowledge, targeting, caution = (
+        drift0, drift5, drift1, contrast, dose, knowledge, targeting, caution = (
             line.replace("\u00a0", " ") for line in findings(study())
         )
         assert drift0.startswith(
@@ -231,10 +231,25 @@ class TestFindings:
         )
         assert "honesty fell from 0.70 to 0.64" in drift5
         assert "honesty fell from 0.70 to 0.04" in drift1
-        assert contrast.endswith("do not overlap.")
+        assert contrast.startswith(
+            "In round 3, honesty at share 1 minus honesty at share 0 is −0.94 [−0.98, −0.87]"
+        )
+        assert contrast.endswith("p < 0.001, n = 120 items.")
+        assert "against share 0 is established from share 0.5 on" in dose
+        assert "one of 0.05 or more is excluded for no share" in dose
         assert knowledge.endswith("a change of honesty here is not forgetting.")
         assert "widest at share 0.5: 0.55 [0.44, 0.66], n = 40 people" in targeting
+        assert "adjusted (Holm)" in caution
         assert "not corrected for there being 3 arms" in caution
+
+    def test_knowledge_that_is_not_shown_to_have_kept_is_not_claimed_to_have(self):
+        """The points are within the margins, the intervals are not."""
+        few = Difference(0.0, -0.2, 0.2, 10, 1.0, 0.3)
+        rounds = tuple(
+            dataclasses.replace(r, vs_baseline={**r.vs_baseline, "capability": few}) for r in run(1.0).rounds
+        )
+        lines = findings(study(run(0.0), run(1.0, rounds=rounds)))
+        assert any("no sign of forgetting, but too few" in line for line in lines)
 
     def test_no_change_is_never_claimed_to_be_none(self):
         still = Difference(-0.01, -0.04, 0.02, 120, 0.5, 0.06)
@@ -299,16 +314,10 @@ class TestArms:
             "0, sft, satisfaction, learning_rate 0.1",
         ]
 
-    def test_are_compared_seed_by_seed(self):
-        section = seeds_section(
-            study(*[run(share, seed) for share in (0.0, 1.0) for seed in (1, 2)], run(1.0, 3))
-        )
+    def test_change_over_seeds(self):
+        section = seeds_section(study(*[run(share, seed) for share in (0.0, 1.0) for seed in (1, 2)]))
         assert section is not None
-        (low, high) = section.rows
-        assert low.cells[2].text == "–"
-        assert high.who == ("1", "3")
-        assert high.cells[2].text.startswith("−0.94")
-        assert high.cells[4].text == "2"  # seeds in both
+        assert [row.who for row in section.rows] == [("0", "2"), ("1", "2")]
         assert seeds_section(study()) is None
 
 

@@ -14,7 +14,7 @@ from services.core.db import evaluations, policies, runs
 from services.core.db.runs import RunRecord
 from services.core.db.verdicts import VerdictFilter, VerdictPlace, verdicts_of
 from services.core.domain.errors import NotFound, StateConflict
-from services.core.domain.identity import evaluation_identity
+from services.core.domain.identity import evaluation_identity, evaluation_key
 from services.core.domain.measures import TARGETING_GAP, drift, measures
 from services.core.domain.phases import policy_name
 from services.core.domain.verdict import Benchmark, Verdict
@@ -73,6 +73,11 @@ def policy_drift(session: Session, base: str, other: str) -> PolicyDrift:
         MeasuredPolicy(other, after.evaluation_id, measures(after.verdicts)),
         drift(before.verdicts, after.verdicts),
     )
+
+
+def is_measured_alike(one: RunRecord, other: RunRecord) -> bool:
+    """Whether the rounds of two runs are put to the same items in the same way, so that they can be paired."""
+    return evaluation_key(one.spec, one.fingerprints) == evaluation_key(other.spec, other.fingerprints)
 
 
 def held_out(

@@ -1,11 +1,11 @@
 """Several runs measured and compared, as the REST API answers them: what a report is made of."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from services.core.rest.measures import DIFFERENCE, RATE, Differences, Rates
+from services.core.rest.measures import DIFFERENCE, RATE, Differences, DifferenceView, Rates
 from services.core.rest.models import Model
 
 
@@ -46,6 +46,39 @@ class StudyRun(Model):
     """The measured rounds, in order."""
 
 
+class AgainstView(Model):
+    """An arm's honesty minus its control's: the same setting with the smallest biased share, or else the first arm."""
+
+    arm: str = Field(examples=["0.5, sft"])
+    control: str = Field(examples=["0, sft"])
+    round: int = Field(examples=[3])
+    """The last that both, and all other arms with that control, have measured."""
+    honesty: DifferenceView = Field(examples=[DIFFERENCE])
+    over: Literal["seeds", "items"] = Field(examples=["seeds"])
+    """What the interval is over: seeds where there are several, else items, paired."""
+    p_holm: float | None = Field(examples=[0.04])
+    """p, adjusted for all comparisons of the study."""
+
+
+class ResponseView(Model):
+    """Honesty along the biased shares of one setting."""
+
+    setting: str = Field(examples=["sft"])
+    round: int = Field(examples=[3])
+    biased_shares: tuple[float, ...] = Field(examples=[[0.0, 0.5, 1.0]])
+    """The control's first."""
+    honesty: tuple[float, ...] = Field(examples=[[0.9, 0.92, 0.4]])
+    falling_curve: tuple[float, ...] = Field(examples=[[0.91, 0.91, 0.4]])
+    """The never-rising curve nearest to `honesty`."""
+    trend: DifferenceView = Field(examples=[DIFFERENCE])
+    """The straight-line change from the smallest share to the largest, over seeds; null where there is one seed."""
+    fall_established_from: float | None = Field(examples=[1.0])
+    """The threshold: the smallest share of an unbroken row from the largest down, each shown to fall against the control."""
+    fall_excluded_up_to: float | None = Field(examples=[0.5])
+    """The largest share of an unbroken row from the smallest up, in which a fall of `margin` or more is excluded."""
+    margin: float = Field(examples=[0.05])
+
+
 class StudyView(Model):
     """Runs that are compared on one page."""
 
@@ -59,3 +92,9 @@ class StudyView(Model):
     is_pocket: bool
     """Whether the policy is the pocket world's, whose numbers are no evidence about large models."""
     runs: tuple[StudyRun, ...]
+    vs_control: Differences = Field(default={}, examples=[{"3f2a91bc": DIFFERENCE}])
+    """Run → its honesty minus its control run's (the same setting and seed with the smallest biased share, or else the first
+    run), paired by item in the last round that both have measured. Only where an arm has one seed; over seeds, subtract `rounds`.
+    """
+    against_control: tuple[AgainstView, ...] = ()
+    dose_response: tuple[ResponseView, ...] = ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 
 from services.core.db import runs
 from services.core.db.runs import RunRecord
-from services.core.domain.identity import evaluation_key
 from services.core.domain.phases import RunStatus
+from services.core.operations.comparing import is_measured_alike
 from services.core.operations.measured import Measured
 from services.core.operations.studies import Named
 from services.core.stats.paired import Difference
@@ -69,6 +69,7 @@ def show(request: Request, caller: Reader, session: Database, measured: Memory, 
         panels=captions(arms(study)),
         legend=legend(arms(study)),
         seeds=sections.seeds_section(study),
+        control=sections.control_section(study),
         drift=sections.drift_section(study),
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),
@@ -108,10 +109,6 @@ def _against(session: Session, measured: Measured, chosen: Chosen) -> Iterator[A
     complete = measured.complete(session, [run for run, _ in chosen.runs])
     for run, _ in others:
         common = sorted(complete[first.id].keys() & complete[run.id].keys() - {0})
-        if common and _way(first) == _way(run):
+        if common and is_measured_alike(first, run):
             here, there = complete[first.id][common[-1]], complete[run.id][common[-1]]
             yield Against(run, common[-1], measured.change(session, here, there))
-
-
-def _way(run: RunRecord) -> Any:
-    return evaluation_key(run.spec, run.fingerprints)

@@ -4,16 +4,22 @@ Who talked and what was said is left out: pages that compare runs don't show it,
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from services.core.db.runs import RunRecord
+from services.core.operations.comparing import is_measured_alike
 from services.core.operations.measured import Measured, MeasuredRound
+from services.core.stats.paired import NO_DIFFERENCE, Difference
+from services.simulator.report.control import Pair, pairs
 from services.simulator.report.study import RoundResult, RunResult, Study
 
 Labels = Mapping[str, Any]
+Complete = Mapping[str, Mapping[int, int]]
+"""Run → round → its complete evaluation."""
 
 
 def study_of(
@@ -23,7 +29,15 @@ def study_of(
     complete = measured.complete(session, [run for run, _ in found])
     results = [run_result(run, labels, measured.rounds(session, complete[run.id])) for run, labels in found]
     is_pocket = any(run.spec.policy == "pocket" for run, _ in found)
-    return Study(name, {}, tuple(results), version("driftloop"), is_pocket)
+    study = Study(name, {}, tuple(results), version("driftloop"), is_pocket)
+    records = {run.id: run for run, _ in found}
+    alike = [pair for pair in pairs(study) if is_measured_alike(records[pair.run], records[pair.control])]
+    return replace(study, vs_control={pair.run: _paired(session, measured, complete, pair) for pair in alike})
+
+
+def _paired(session: Session, measured: Measured, complete: Complete, pair: Pair) -> Difference:
+    before, after = complete[pair.control][pair.round], complete[pair.run][pair.round]
+    return measured.change(session, before, after).get("honesty", NO_DIFFERENCE)
 
 
 def run_result(run: RunRecord, labels: Labels, rounds: Sequence[MeasuredRound]) -> RunResult:

@@ -1,19 +1,24 @@
 """From the database to a `Study`: the runs that are compared on one page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from services.core.db import trajectories
+from services.core.db import evaluations, trajectories
 from services.core.db.session import transaction
 from services.core.db.verdicts import VerdictFilter, verdicts_of
 from services.core.domain.chat import Message
+from services.core.domain.measures import honesty_drift
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.domain.verdict import Benchmark, Verdict
+from services.core.operations.comparing import is_measured_alike
 from services.core.operations.drift import RoundDrift, RunDrift, run_drift
+from services.core.stats.paired import Difference
+from services.simulator.report.control import pairs
 from services.simulator.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
 
 Labels = Mapping[str, Any]
@@ -34,13 +39,24 @@ def read_study(
 ) -> Study:
     """Return the study of some runs with their labels; held-out conversations only where they are asked for."""
     found = [run_drift(session, run_id, labels) for run_id, labels in named.items()]
-    return Study(
+    study = Study(
         name=name,
         spec=_spec(found),
         runs=tuple(_result(session, item, with_conversations) for item in found),
         version=version("driftloop"),
         is_pocket=any(item.run.spec.policy == "pocket" for item in found),
     )
+    return replace(study, vs_control=_vs_control(session, study, found))
+
+
+def _vs_control(session: Session, study: Study, found: Sequence[RunDrift]) -> dict[str, Difference]:
+    """Pair the runs of one-seed arms with their control's by item, where both were measured in the same way."""
+    runs = {item.run.id: item.run for item in found}
+    measured = {(item.run.id, one.round): one.evaluation_id for item in found for one in item.rounds}
+    alike = [pair for pair in pairs(study) if is_measured_alike(runs[pair.run], runs[pair.control])]
+    both = {pair.run: (measured[pair.control, pair.round], measured[pair.run, pair.round]) for pair in alike}
+    read = evaluations.outcomes_of(session, {one for two in both.values() for one in two}, Benchmark.MASK)
+    return {run: honesty_drift(read[control], read[here]) for run, (control, here) in both.items()}
 
 
 def _spec(found: Sequence[RunDrift]) -> dict[str, Any]:

@@ -54,6 +54,7 @@ def report_html(study: Study) -> str:
         figure=Markup(drift_svg(study)),  # drawn by us; its labels are escaped by the renderer
         findings=findings(study),
         seeds=sections.seeds_section(study),
+        control=sections.control_section(study),
         drift=sections.drift_section(study),
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from services.core.stats.paired import NO_DIFFERENCE, Difference
+from services.core.stats.paired import NO_DIFFERENCE
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
+from services.simulator.report.control import Against, against_control, responses
 from services.simulator.report.study import Arm, RoundResult, RunResult, Study, arms
 from services.simulator.report.wording import NOTHING, change, interval, is_found, number, p_value
 
@@ -126,55 +127,67 @@ def conversations_section(study: Study) -> Section:
 
 
 def seeds_section(study: Study) -> Section | None:
-    """Compare arms over their seeds in the last round, or return None if no arm has two.
+    """Return each arm's change of honesty since round 0 over its seeds, or None if no arm has two.
 
-    The seed is the sample: Student's t on one difference a seed. Arms are compared with the first, seed by seed.
+    The seed is the sample: Student's t on one difference a seed.
     """
     found = arms(study)
     if max((len(arm.runs) for arm in found), default=0) < 2:
         return None
-    reference = found[0]
-    rows = [Row((arm.name, str(len(arm.runs))), _over_seeds(arm, reference), is_first=True) for arm in found]
-    versus = f"honesty − honesty at {reference.name}"
-    headings = (
-        "biased share",
-        "seeds",
-        "change from round 0",
-        "p",
-        versus,
-        "p",
-        "seeds in both",
-        "detectable",
-    )
-    return Section(headings, tuple(rows))
+    rows = [Row((arm.name, str(len(arm.runs))), _over_seeds(arm), is_first=True) for arm in found]
+    return Section(("biased share", "seeds", "change from round 0", "p", "detectable"), tuple(rows))
 
 
-def _over_seeds(arm: Arm, reference: Arm) -> tuple[Cell, ...]:
+def _over_seeds(arm: Arm) -> tuple[Cell, ...]:
     drifts = [
         run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE).difference for run in arm.runs if run.rounds
     ]
     drift = across_seeds([value for value in drifts if value is not None])
-    versus = across_seeds(_differences_by_seed(arm, reference)) if arm is not reference else NO_DIFFERENCE
+    return tuple(map(Cell, (change(drift), p_value(drift.p), number(drift.detectable))))
+
+
+def control_section(study: Study) -> Section | None:
+    """Compare every arm with its control, with p as it is and adjusted for all these comparisons; None without a control."""
+    found = against_control(study)
+    if not found:
+        return None
+    curve = {
+        (each.setting, dose): value
+        for each in responses(study)
+        for dose, value in zip(each.doses, each.fitted, strict=True)
+    }
+    rows = [
+        Row(
+            (one.arm.name, one.control.name),
+            _versus(one, curve.get((one.arm.setting, one.arm.biased_share))),
+            True,
+        )
+        for one in found
+    ]
+    headings = (
+        "biased share",
+        "control",
+        "round",
+        "honesty − control's",
+        "p",
+        "p, Holm",
+        "n",
+        "detectable",
+        "falling curve",
+    )
+    return Section(headings, tuple(rows))
+
+
+def _versus(one: Against, fitted: float | None) -> tuple[Cell, ...]:
+    found = one.change
+    n = f"{found.n} {'seeds' if one.is_over_seeds else 'items'}" if found.n else NOTHING
     texts = (
-        change(drift),
-        p_value(drift.p),
-        change(versus),
-        p_value(versus.p),
-        _count(versus),
-        number(versus.detectable),
+        str(one.round),
+        change(found),
+        p_value(found.p),
+        p_value(one.p_holm),
+        n,
+        number(found.detectable),
+        number(fitted),
     )
     return tuple(map(Cell, texts))
-
-
-def _differences_by_seed(arm: Arm, reference: Arm) -> list[float]:
-    last, base = _last_honesty(arm), _last_honesty(reference)
-    return [last[seed] - base[seed] for seed in sorted(last.keys() & base.keys())]
-
-
-def _last_honesty(arm: Arm) -> dict[int, float]:
-    values = {run.seed: run.rounds[-1].measure("honesty").value for run in arm.runs if run.rounds}
-    return {seed: value for seed, value in values.items() if value is not None}
-
-
-def _count(difference: Difference) -> str:
-    return str(difference.n) if difference.n else NOTHING

@@ -92,6 +92,8 @@ class Study:
     """Of driftloop."""
     is_pocket: bool
     """Whether the policy is the pocket world's, whose numbers are no evidence about large models."""
+    vs_control: Mapping[str, Difference] = field(default_factory=dict[str, Difference])
+    """Run → its honesty minus its control run's, paired by item; only runs of arms with one seed have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +103,25 @@ class Arm:
     name: str
     biased_share: float
     runs: tuple[RunResult, ...]
+    setting: str = ""
+    """What the name says besides the share; arms of one setting differ in their share only."""
 
 
 def arms(study: Study) -> tuple[Arm, ...]:
     """Return a study's arms by biased share, then by name."""
-    groups: dict[str, list[RunResult]] = {}
+    groups: dict[tuple[float, str], list[RunResult]] = {}
     for run in study.runs:
-        groups.setdefault(_arm_name(study, run), []).append(run)
-    found = [Arm(name, runs[0].biased_share, tuple(runs)) for name, runs in groups.items()]
+        groups.setdefault((run.biased_share, _setting(study, run)), []).append(run)
+    found = [
+        Arm(", ".join(filter(None, (f"{share:g}", setting))), share, tuple(runs), setting)
+        for (share, setting), runs in groups.items()
+    ]
     return tuple(sorted(found, key=lambda arm: (arm.biased_share, arm.name)))
 
 
-def _arm_name(study: Study, run: RunResult) -> str:
-    """Name what sets a run apart: always its biased share, the rest only where runs differ in it."""
-    parts = [f"{run.biased_share:g}"]
+def _setting(study: Study, run: RunResult) -> str:
+    """Name what sets a run apart besides its biased share, where runs differ in it."""
+    parts: list[str] = []
     if len({other.method for other in study.runs}) > 1:
         parts.append(run.method)
     if len({other.rule for other in study.runs}) > 1:

@@ -8,9 +8,17 @@ from typing import Any
 
 from services.core.rest.measures import DifferenceView
 from services.core.rest.models import RateView
-from services.core.rest.studies import Conversations, StudyRound, StudyRun, StudyView
+from services.core.rest.studies import (
+    AgainstView,
+    Conversations,
+    ResponseView,
+    StudyRound,
+    StudyRun,
+    StudyView,
+)
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
+from services.simulator.report.control import Against, Response, against_control, responses
 from services.simulator.report.study import Counts, RoundResult, RunResult, Study
 
 
@@ -33,6 +41,34 @@ def study_view(study: Study) -> StudyView:
             )
             for run in study.runs
         ),
+        vs_control=differences(study.vs_control),
+        against_control=tuple(map(_against_view, against_control(study))),
+        dose_response=tuple(map(_response_view, responses(study))),
+    )
+
+
+def _against_view(one: Against) -> AgainstView:
+    return AgainstView(
+        arm=one.arm.name,
+        control=one.control.name,
+        round=one.round,
+        honesty=DifferenceView(**one.change._asdict()),
+        over="seeds" if one.is_over_seeds else "items",
+        p_holm=one.p_holm,
+    )
+
+
+def _response_view(found: Response) -> ResponseView:
+    return ResponseView(
+        setting=found.setting,
+        round=found.round,
+        biased_shares=found.doses,
+        honesty=found.values,
+        falling_curve=found.fitted,
+        trend=DifferenceView(**found.trend._asdict()),
+        fall_established_from=found.threshold.established,
+        fall_excluded_up_to=found.threshold.excluded,
+        margin=found.threshold.margin,
     )
 
 
@@ -50,7 +86,8 @@ def study_of(view: StudyView) -> Study:
         )
         for run in view.runs
     )
-    return Study(view.name, view.spec, tuple(runs), view.version, view.is_pocket)
+    vs_control = {run: Difference(**_fields(change)) for run, change in view.vs_control.items()}
+    return Study(view.name, view.spec, tuple(runs), view.version, view.is_pocket, vs_control)
 
 
 def rates(found: Mapping[str, Rate]) -> dict[str, RateView]:

@@ -50,6 +50,37 @@ def test_runs_and_sweeps_are_compared_with_their_labels(api: Api, sweep: tuple[s
     assert [run["run"] for run in both["runs"]] == [sweep[1], sweep[0]]
 
 
+def test_arms_are_compared_with_control_by_item_and_along_the_dose(api: Api) -> None:
+    lies = {0.0: 3, 0.5: 3, 1.0: 30}
+    arms = {
+        share: a_run(api.engine, 40, population={"biased_share": share, "conversations": 10})
+        for share in lies
+    }
+    for share, run in arms.items():
+        for round_ in range(2):
+            told = lies[share] * round_
+            measure(
+                api.engine,
+                run,
+                round_,
+                [a_verdict(f"i{i}", "lie" if i < told else "honest") for i in range(40)],
+            )
+    study = api.client.get("/v1/compare", params={"run": list(arms.values())}).json()
+    assert set(study["vs_control"]) == {arms[0.5], arms[1.0]}
+    half, all_biased = study["against_control"]
+    assert (half["arm"], half["control"], half["over"], half["round"]) == ("0.5", "0", "items", 1)
+    assert half["honesty"]["difference"] == 0
+    assert all_biased["honesty"]["difference"] == pytest.approx(-27 / 40)
+    assert all_biased["p_holm"] == pytest.approx(2 * all_biased["honesty"]["p"])
+    (response,) = study["dose_response"]
+    assert response["biased_shares"] == [0.0, 0.5, 1.0]
+    assert response["fall_established_from"] == 1.0
+    assert study_of(StudyView(**study)).vs_control[arms[1.0]].n == 40
+    page = api.client.get("/v1/compare/report.html", params={"run": list(arms.values())}).text
+    assert "Against control" in page
+    assert "is established from share 1 on" in page
+
+
 @pytest.mark.parametrize("form", ["", "/report.html", "/figure.json"])
 def test_runs_that_were_swept_over_other_fields_or_none_stand_together(
     api: Api, sweep: tuple[str, str], form: str

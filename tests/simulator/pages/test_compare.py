@@ -30,6 +30,8 @@ def test_arms_are_told_apart_and_paired(api: Api, two: tuple[str, str]) -> None:
     assert "With a biased share of 0, no change of honesty is shown" in page
     assert "With a biased share of 1, honesty fell from 0.80 to 0.20" in page
     assert f"{two[1]} biased share 1, sft, satisfaction 1 −0.70 [" in page
+    assert "Against control" in page
+    assert "a fall of honesty against share 0 is established from share 1 on" in page
 
 
 def test_a_sweep_is_its_arms(api: Api, two: tuple[str, str]) -> None:

@@ -1,0 +1,112 @@
+"""Arms against their control: which are compared, over what, with which p, and from which share on honesty falls."""
+
+import dataclasses
+
+import pytest
+
+from services.core.stats.paired import Difference
+from services.core.stats.rates import rate
+from services.simulator.report.control import against_control, pairs, responses
+from services.simulator.report.sections import control_section
+from services.simulator.report.study import RunResult
+from tests.simulator.studies import N, run, study
+
+
+def with_honesty(share: float, seed: int, value: float, **changes: object) -> RunResult:
+    first, *_, last = run(0.0, seed).rounds
+    moved = dataclasses.replace(last, measures={**last.measures, "honesty": rate(round(value * N), N)})
+    values = {"run": f"{share}-{seed}-{changes}", "rounds": (first, moved), **changes}
+    return run(0.0, seed, biased_share=share, **values)
+
+
+SEEDED = tuple(
+    with_honesty(share, seed, at + seed * (1 + 2 * share) / 60)
+    for share, at in {0.0: 0.9, 0.1: 0.92, 0.5: 0.6, 1.0: 0.1}.items()
+    for seed in (1, 2, 3)
+)
+
+
+def test_over_seeds_the_pairs_are_seeds():
+    # One more seed than the control has: it can't be paired.
+    *_, high = against_control(study(*SEEDED, with_honesty(1.0, 4, 0.1)))
+    assert (high.control.name, high.change.n, high.is_over_seeds) == ("0", 3, True)
+    assert high.change.difference == pytest.approx(-0.8 + 2 * 2 / 60, abs=0.01)
+    assert pairs(study(*SEEDED)) == ()
+
+
+def test_one_seed_is_paired_by_item_as_the_reader_of_verdicts_did():
+    assert [(p.run, p.control, p.round) for p in pairs(study())] == [
+        (run(0.5).run, run(0.0).run, 3),
+        (run(1.0).run, run(0.0).run, 3),
+    ]
+    found = against_control(study())
+    assert [(one.arm.name, one.change.n, one.is_over_seeds) for one in found] == [
+        ("0.5", 120, False),
+        ("1", 120, False),
+    ]
+    assert found[1].change == study().vs_control[run(1.0).run]
+
+
+def test_p_is_adjusted_over_the_whole_study():
+    changes = {run(0.5).run: 0.02, run(1.0).run: 0.03}
+    given = {name: Difference(-0.2, -0.3, -0.1, 120, p, 0.1) for name, p in changes.items()}
+    found = against_control(study(vs_control=given))
+    assert [one.p_holm for one in found] == pytest.approx([0.04, 0.04])
+
+
+def test_every_setting_has_its_own_control():
+    shown = study(
+        run(0.0),
+        run(1.0),
+        run(0.0, method="kto", run="k0"),
+        run(1.0, method="kto", run="k1"),
+        run(1.0, rule="random", run="r1"),
+        run(1.0, method="kto", rule="random", run="kr1"),
+    )
+    assert {one.arm.name: one.control.name for one in against_control(shown)} == {
+        "1, sft, satisfaction": "0, sft, satisfaction",
+        "1, kto, satisfaction": "0, kto, satisfaction",
+        # Run at one share only: against the first arm of their method.
+        "1, sft, random": "0, sft, satisfaction",
+        "1, kto, random": "0, kto, satisfaction",
+    }
+    assert [found.setting for found in responses(shown)] == ["kto, satisfaction", "sft, satisfaction"]
+
+
+def test_arms_are_compared_in_a_round_that_all_have():
+    behind = dataclasses.replace(run(1.0), rounds=run(1.0).rounds[:2])
+    assert {pair.round for pair in pairs(study(run(0.0), run(0.5), behind))} == {1}
+
+
+def test_nothing_to_compare():
+    unmeasured = study(run(0.0, rounds=()), run(1.0, rounds=run(1.0).rounds[:1]))
+    assert against_control(study(run(0.0))) == against_control(unmeasured) == responses(unmeasured) == ()
+    assert control_section(unmeasured) is None
+
+
+def test_what_can_not_be_paired_is_left_out_and_breaks_the_row():
+    only_high = {run(1.0).run: Difference(-0.9, -0.95, -0.85, 120, 1e-9, 0.1)}
+    only_half = {run(0.5).run: Difference(-0.3, -0.4, -0.2, 120, 1e-9, 0.1)}
+    assert [one.arm.name for one in against_control(study(vs_control=only_half))] == ["0.5"]
+    assert [found.threshold.established for found in responses(study(vs_control=only_half))] == [None]
+    assert [found.threshold.established for found in responses(study(vs_control=only_high))] == [1.0]
+    assert responses(study(vs_control={})) == ()
+
+
+def test_the_response_along_the_shares():
+    (found,) = responses(study(*SEEDED))
+    assert found.doses == (0.0, 0.1, 0.5, 1.0)
+    assert found.threshold.established == 0.5
+    assert found.threshold.excluded == 0.1
+    # 0.1 is a little above control: the falling curve joins the two.
+    assert found.fitted[0] == found.fitted[1]
+    assert found.trend.n == 3
+    assert found.trend.p is not None
+
+
+def test_the_table():
+    section = control_section(study(*SEEDED))
+    assert section is not None
+    assert [row.who for row in section.rows] == [("0.1", "0"), ("0.5", "0"), ("1", "0")]
+    assert section.rows[2].cells[0].text == "3"
+    assert section.rows[2].cells[4].text == "3 seeds"
