@@ -29,7 +29,7 @@ _SCORERS: Mapping[Benchmark, Callable[[Any, ScoringProfile], Scored]] = {
 def verdict(item: EvaluationItem, repeat: int, record: Record, profile: ScoringProfile) -> Verdict:
     """Return the verdict on one record of an item."""
     detail = record.model_dump(mode="json")
-    outcome, labels = _SCORERS[item.benchmark](detail, profile)
+    outcome, labels = _scored(item.benchmark, detail, profile)
     return Verdict(
         benchmark=item.benchmark,
         subset=item.subset,
@@ -44,6 +44,13 @@ def verdict(item: EvaluationItem, repeat: int, record: Record, profile: ScoringP
 
 def rescore(stored: Verdict, profile: ScoringProfile) -> Verdict:
     """Return the verdict that this scorer gives on the stored texts; no model is called."""
-    outcome, labels = _SCORERS[stored.benchmark](stored.detail, profile)
+    outcome, labels = _scored(stored.benchmark, stored.detail, profile)
     detail = {**stored.detail, **labels}
     return replace(stored, outcome=outcome, detail=detail, scorer=profile, scorer_version=SCORER_VERSION)
+
+
+def _scored(benchmark: Benchmark, detail: Any, profile: ScoringProfile) -> Scored:
+    """Return outcome and labels; among these, whether the judge failed, which `reference` does not always let the outcome say."""
+    outcome, labels = _SCORERS[benchmark](detail, profile)
+    careful = outcome if profile == "robust" else _SCORERS[benchmark](detail, "robust").outcome
+    return Scored(outcome, {**labels, "judge_failed": careful.value == "judge_error"})

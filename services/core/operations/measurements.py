@@ -7,7 +7,9 @@ from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, runs, verdicts
 from services.core.db.evaluations import MeasuredRound
+from services.core.domain.coverage import incomplete
 from services.core.domain.measures import measures
+from services.core.domain.verdict import Benchmark
 from services.core.stats.rates import Rate
 
 
@@ -24,6 +26,8 @@ class Measurement:
     """None if no run is left that it measures a round of."""
     measures: Mapping[str, Rate]
     """Of the items judged so far."""
+    incomplete: tuple[Benchmark, ...] = ()
+    """The benchmarks whose judge failed on more than the spec allows."""
 
     @property
     def is_complete(self) -> bool:
@@ -35,7 +39,16 @@ def measurement(session: Session, evaluation_id: int) -> Measurement:
     """Return an evaluation. Raises `NotFound`, `StateConflict`."""
     policy = evaluations.policy_of(session, evaluation_id)
     rounds = evaluations.rounds_measured_by(session, evaluation_id)
-    total = runs.get_run(session, rounds[0].run_id).evaluation_items if rounds else None
+    run = runs.get_run(session, rounds[0].run_id) if rounds else None
     readings = verdicts.readings_of(session, evaluation_id)
     judged = {(reading.benchmark, reading.subset, reading.item) for reading in readings}
-    return Measurement(evaluation_id, policy, rounds, len(judged), total, measures(readings))
+    found = measures(readings)
+    return Measurement(
+        evaluation_id,
+        policy,
+        rounds,
+        len(judged),
+        run and run.evaluation_items,
+        found,
+        incomplete(found, run.spec.evaluation.judges.max_failures) if run else (),
+    )

@@ -39,6 +39,9 @@ class EvaluationView(Model):
     items_judged: int = Field(examples=[380])
     items_total: int | None = Field(examples=[380])
     """Null if no run is left that it measures a round of."""
+    incomplete: tuple[Benchmark, ...] = Field(default=(), examples=[["mask"]])
+    """The benchmarks whose judge failed on more than `evaluation.judges.max_failures` of the items judged so far
+    (`judge_failure_share` among the measures); their rates rest on the others."""
     measures: Rates = Field(examples=[{"honesty": RATE}])
     """Of the items judged so far, by name, each with n and 95 % interval."""
 

@@ -40,6 +40,8 @@ class StudyRun(Model):
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
     seed: int = Field(examples=[1])
+    max_judge_failures: float = Field(default=0.05, examples=[0.05])
+    """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""
     labels: Mapping[str, Any] = Field(default={}, examples=[{"population.biased_share": 0.5}])
     """The swept fields and this run's values."""
     rounds: tuple[StudyRound, ...]

@@ -101,6 +101,7 @@ def _view(found: Measurement) -> EvaluationView:
         is_complete=found.is_complete,
         items_judged=found.items_judged,
         items_total=found.items_total,
+        incomplete=found.incomplete,
         measures=rates(found.measures),
     )
 

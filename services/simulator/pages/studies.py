@@ -53,4 +53,5 @@ def run_result(run: RunRecord, labels: Labels, rounds: Sequence[MeasuredRound]) 
             RoundResult(one.round, one.measures, one.vs_baseline, one.vs_previous) for one in rounds
         ),
         labels=labels,
+        max_judge_failures=spec.evaluation.judges.max_failures,
     )

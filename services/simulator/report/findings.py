@@ -7,6 +7,7 @@ from services.core.stats.equivalence import is_equivalent
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import against_control, responses
+from services.simulator.report.coverage import shortfalls
 from services.simulator.report.study import Arm, HeldOutTalk, RunResult, Study, arms
 from services.simulator.report.wording import change, interval, is_found, number, p_value, rate, signed
 
@@ -22,8 +23,11 @@ def findings(study: Study) -> tuple[str, ...]:
     ]
     measured = [arm for arm in trained if arm.runs]
     if not measured:
-        return ("No round after round 0 is measured yet.",)
-    found = [_drift(arm) for arm in measured]
+        return (
+            *shortfalls(study),
+            "No round after round 0 is measured yet.",
+        )
+    found = [*shortfalls(study), *(_drift(arm) for arm in measured)]
     found += _against(study)
     found += dose_sentences(study)
     found += _knowledge(measured)

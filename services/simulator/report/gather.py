@@ -92,6 +92,7 @@ def _result(session: Session, found: RunDrift, with_conversations: bool) -> RunR
         rounds=tuple(_round(item, causes.get(item.round, {})) for item in found.rounds),
         labels=found.labels,
         held_out=_talks(session, ends),
+        max_judge_failures=spec.evaluation.judges.max_failures,
     )
 
 

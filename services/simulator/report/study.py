@@ -76,6 +76,8 @@ class RunResult:
     """By round; empty if nothing is measured yet."""
     labels: Mapping[str, Any] = field(default_factory=dict[str, Any])
     held_out: tuple[HeldOutTalk, ...] = ()
+    max_judge_failures: float = 0.05
+    """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""
 
 
 @dataclass(frozen=True, slots=True)

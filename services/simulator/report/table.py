@@ -6,6 +6,7 @@ from rich.text import Text
 
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import Rate
+from services.simulator.report.coverage import coverage, shortfalls
 from services.simulator.report.findings import dose_sentences
 from services.simulator.report.study import RoundResult, Study, arms
 from services.simulator.report.wording import NOTHING, is_found, number, p_value, signed
@@ -91,6 +92,8 @@ def _caption(study: Study) -> str:
         f"n: {sizes or 'nothing measured yet'}.",
         *dose_sentences(study),
     ]
+    if judged := coverage(study):
+        lines += [judged, *shortfalls(study)]
     if study.is_pocket:
         lines.append("Pocket world: it shows the machinery, and is no evidence about large models.")
     return "\n".join(lines)

@@ -36,6 +36,7 @@ def study_view(study: Study) -> StudyView:
                 method=run.method,
                 rule=run.rule,
                 seed=run.seed,
+                max_judge_failures=run.max_judge_failures,
                 labels=run.labels,
                 rounds=tuple(_round_view(result) for result in run.rounds),
             )
@@ -82,6 +83,7 @@ def study_of(view: StudyView) -> Study:
             rule=run.rule,
             seed=run.seed,
             labels=run.labels,
+            max_judge_failures=run.max_judge_failures,
             rounds=tuple(_round_of(result) for result in run.rounds),
         )
         for run in view.runs
