@@ -69,6 +69,16 @@ def known_endpoints(settings: Settings) -> Mapping[str, Endpoint]:
     return {**HOSTED, **settings.endpoints}
 
 
+def hosted_of(spec: RunSpec) -> Mapping[str, str]:
+    """Return what a spec names that may be a hosted model, by field."""
+    evaluation = spec.evaluation
+    named = {
+        f"evaluation.judges.{part}" if getattr(evaluation.judges, part) else "evaluation.judge": name
+        for part, name in evaluation.panel.items()
+    }
+    return {"conversation.user_model": spec.conversation.user_model, **named}
+
+
 class Catalogue:
     """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
 
@@ -77,9 +87,10 @@ class Catalogue:
             path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
         }
         self._bases = known_bases(settings)
-        self._users = (*USERS, *known_endpoints(settings))
+        self._endpoints = known_endpoints(settings)
+        self._users = (*USERS, *self._endpoints)
         self._benchmarks = known_benchmarks(settings)
-        self._judges = dict.fromkeys((*JUDGES, *known_endpoints(settings)))
+        self._judges = dict.fromkeys((*JUDGES, *self._endpoints))
         self._packs = settings.prompt_packs
         self.environment = cache(self._environment)
 
@@ -89,7 +100,18 @@ class Catalogue:
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         self._check_judges(spec.evaluation)
         registered(self._benchmarks, spec.evaluation.data, "evaluation.data")
+        self.check_prices(spec)
         check_spec(spec, self.environment(spec.population.environment))
+
+    def check_prices(self, spec: RunSpec) -> None:
+        """Raise `SpecError` if a budget in money is set and a hosted model's price is not known."""
+        for field, name in hosted_of(spec).items() if spec.budget.usd is not None else ():
+            endpoint = self._endpoints.get(name)
+            if endpoint is not None and not endpoint.is_priced:
+                raise SpecError(
+                    f"budget.usd: the price of {field} {name!r} is not known; give it input_usd_per_million and "
+                    "output_usd_per_million in DRIFTLOOP_ENDPOINTS, or a budget in tokens"
+                )
 
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
         """Return the sha256 of everything that the spec names."""

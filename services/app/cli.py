@@ -77,13 +77,19 @@ def watch(runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs
 
 
 @app.command()
-def resume(
+def resume(  # noqa: PLR0913, PLR0917  # one parameter a limit
     run: RunId,
+    budget_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens, all together.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(help="Most US dollars, all together.")] = None,
+    budget_hours: Annotated[float | None, typer.Option(help="Most hours of work, all together.")] = None,
     is_watched: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Go on with an unfinished run; what had failed is tried again."""
-    commands.resume(run, is_watched, as_json)
+    """Go on with an unfinished run; what had failed is tried again. One that is out of budget needs a larger one."""
+    limits = {"tokens": budget_tokens, "usd": budget_usd, "hours": budget_hours}
+    commands.resume(
+        run, {name: most for name, most in limits.items() if most is not None}, is_watched, as_json
+    )
 
 
 @app.command()

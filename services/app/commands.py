@@ -1,7 +1,7 @@
 """The commands that do: demo, launch, watch, resume, cancel, delete, doctor, pocket."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,10 +88,10 @@ def watch(names: Sequence[str]) -> None:
     raise_if_failed(ended)
 
 
-def resume(name: str, is_watched: bool, as_json: bool) -> None:
-    """Go on with one run."""
+def resume(name: str, limits: Mapping[str, float], is_watched: bool, as_json: bool) -> None:
+    """Go on with one run, with these limits of its budget in place of those that it had."""
     with reach(Settings()) as service:
-        run = service.client.runs.resume(name)
+        run = service.client.runs.resume(name, budget=limits)
         if service.is_embedded or is_watched:
             (run,) = watch_to_end(service, {run.id: run.name}, QUIET if as_json else console)
     if as_json:

@@ -20,6 +20,7 @@ from services.core.llm.directory import ServedPolicies
 from services.core.llm.fleet import Fleet
 from services.core.llm.hosted import LiteLlmModel, WireModel
 from services.core.llm.limits import Clock, EndpointLimits, OwnClock, SharedClock
+from services.core.llm.meter import Meter, Metered, MeteredPolicies
 from services.core.llm.model import ChatModel
 from services.core.llm.policies import WirePolicies
 from services.core.settings import Settings
@@ -36,9 +37,10 @@ class Closing(Protocol):
 
 
 class LocalDirectory:
-    """The models of this installation, opened when first asked for and kept."""
+    """The models of this installation, opened when first asked for and kept; what their replies take is counted."""
 
     def __init__(self, settings: Settings) -> None:
+        self.meter = Meter()
         self._bases = known_bases(settings)
         self._urls = settings.policy_urls
         self._servers: dict[str, tuple[ServedPolicies, ...]] = {}
@@ -54,7 +56,8 @@ class LocalDirectory:
         """Return what answers for a base's policies: those behind its URLs, else one in this process."""
         if base not in self._policies:
             servers = self.servers(base)
-            self._policies[base] = servers[0] if len(servers) == 1 else Fleet(servers)
+            server = servers[0] if len(servers) == 1 else Fleet(servers)
+            self._policies[base] = MeteredPolicies(server, self.meter)
         return self._policies[base]
 
     async def close(self) -> None:
@@ -101,7 +104,7 @@ class LocalDirectory:
         limits = EndpointLimits(name, self._clock, *minute)
         model = LiteLlmModel(endpoint, limits) if endpoint.url is None else WireModel(endpoint, limits)
         self._open.append(model)
-        return model
+        return Metered(model, self.meter)
 
     def judge(self, evaluation: EvaluationSpec) -> Judge:
         """Return who judges an evaluation."""

@@ -44,6 +44,7 @@ def show(run_id: str, as_json: bool) -> None:
     console.print(terminal.run_table([run]))
     if run.error:
         console.print(Text(run.error, style="red"))
+    console.print(Text(terminal.spent_line(run), style="dim"))
     for made in rounds:
         console.print(Text(terminal.round_line(made), style="dim"))
     console.print(reporting.table(study))

@@ -17,8 +17,8 @@ from services.core.settings import Settings
 INTRODUCTION = """# Spec fields and settings
 <!-- Written by `python -m services.app.reference > docs/spec.md`; change the models, not this page. -->
 
-A spec is a YAML file. Whatever is left out gets its default, and the complete spec is stored with the run. Unknown keys are errors. All fields but `name` and
-`concurrency` decide results and are, with the contents of what they name, the run's identity: the same spec again is the same run.
+A spec is a YAML file. Whatever is left out gets its default, and the complete spec is stored with the run. Unknown keys are errors. All fields but `name`,
+`concurrency` and `budget` decide results and are, with the contents of what they name, the run's identity: the same spec again is the same run.
 
 A *name* is made of lower-case letters, digits and . _ - (at most 63, the first a letter or digit).
 

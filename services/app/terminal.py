@@ -28,6 +28,7 @@ STYLES = {
     RunStatus.SUCCEEDED: "green",
     RunStatus.FAILED: "red",
     RunStatus.CANCELLED: "yellow",
+    RunStatus.OUT_OF_BUDGET: "yellow",
 }
 
 
@@ -170,6 +171,16 @@ def round_line(made: RoundView) -> str:
     users = made.users_out_of_role
     strayed = f"; {users.value:.1%} of {users.n} user turns out of role" if users.value else ""
     return f"round {made.round}: {counts}{strayed}"
+
+
+def spent_line(run: RunView) -> str:
+    """Return what a run has spent, of how much."""
+    spent, budget = run.spent, run.budget
+    parts = [f"{spent.tokens:,}{f' of {budget.tokens:,}' if budget.tokens else ''} tokens"]
+    if spent.usd is not None:
+        parts.append(f"{spent.usd:,.4g}{f' of {budget.usd:,.4g}' if budget.usd else ''} US dollars")
+    parts.append(f"{spent.hours:,.3g}{f' of {budget.hours:,.4g}' if budget.hours else ''} hours of work")
+    return f"spent: {', '.join(parts)}"
 
 
 def preview_panels(seen: PreviewView) -> Group:

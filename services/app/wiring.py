@@ -110,13 +110,13 @@ def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[
         case WorkerKind.SIMULATOR:
             return {
                 PhaseName.SIMULATE: SimulatePhase(
-                    engine, directory, tools.serving, tools.known.environment, loop
+                    engine, directory, tools.serving, tools.known.environment, loop, directory.meter
                 )
             }
         case WorkerKind.EVALUATOR:
             return {
                 PhaseName.EVALUATE: EvaluatePhase(
-                    engine, directory, tools.serving, tools.known.items, tools.talks, loop
+                    engine, directory, tools.serving, tools.known.items, tools.talks, loop, directory.meter
                 )
             }
         case WorkerKind.TRAINER:

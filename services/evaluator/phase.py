@@ -13,8 +13,10 @@ from services.core.domain.phases import policy_name
 from services.core.domain.spec import RunSpec
 from services.core.domain.verdict import Verdict
 from services.core.llm.directory import Directory, ServedPolicies
+from services.core.llm.meter import Meter
 from services.core.llm.serving import Serving
 from services.core.queue.loop import WorkLoop
+from services.core.queue.purse import Purse
 from services.evaluator.asking import Converse, Examination
 from services.evaluator.items import EvaluationItem
 from services.evaluator.runner import evaluate_items
@@ -35,9 +37,10 @@ class EvaluatePhase:
     converse: Callable[[RunSpec, ServedPolicies], Converse]
     """Holds held-out conversations: the simulator's loop."""
     loop: WorkLoop
+    meter: Meter
 
     def __call__(self, claim: Claim) -> None:
-        """Judge the shard's items that have no verdict yet."""
+        """Judge the shard's items that have no verdict yet. Raises `OutOfBudget` if some may not begin."""
         with transaction(self.engine) as session:
             run = runs.get_run(session, claim.run_id)
             name = policy_name(run.id, run.spec.policy, claim.round)
@@ -56,24 +59,28 @@ class EvaluatePhase:
             run_seed=run.spec.seed,
         )
 
-        async def work() -> None:
+        async def work(purse: Purse) -> None:
             await self.serving.ensure(server, policy)
             missing = [item for item in shard if item.key not in there]
-            writer = _Writer(self.engine, claim, evaluation_id, done=len(shard) - len(missing))
-            await evaluate_items(missing, examination, run.spec.concurrency.in_flight, writer.receive)
+            writer = _Writer(self.engine, claim, evaluation_id, len(shard) - len(missing), purse)
+            in_flight = run.spec.concurrency.in_flight
+            await evaluate_items(missing, examination, in_flight, writer.receive, purse.may_begin)
             writer.write()
 
-        self.loop.run(work())
+        with Purse(self.engine, run.id, self.meter) as purse:
+            self.loop.run(work(purse))
+            purse.check()
 
 
 class _Writer:
     """Collects verdicts, item by item, and writes them in batches."""
 
-    def __init__(self, engine: Engine, claim: Claim, evaluation_id: int, done: int):
+    def __init__(self, engine: Engine, claim: Claim, evaluation_id: int, done: int, purse: Purse):
         self._engine = engine
         self._claim = claim
         self._evaluation_id = evaluation_id
         self._done = done
+        self._purse = purse
         self._waiting: list[Verdict] = []
 
     def receive(self, verdicts: Sequence[Verdict]) -> None:
@@ -86,4 +93,5 @@ class _Writer:
         with transaction(self._engine) as session:
             evaluations.save(session, self._claim, self._evaluation_id, self._waiting)
             phases.progress(session, self._claim, self._done)
+            self._purse.pay(session)
         self._waiting.clear()

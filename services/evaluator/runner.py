@@ -27,16 +27,19 @@ async def evaluate_items(
     examination: Examination,
     in_flight: int,
     on_verdicts: Callable[[Sequence[Verdict]], None],
+    may_begin: Callable[[], bool] = lambda: True,
 ) -> None:
     """Evaluate `items`, at most `in_flight` at once; call `on_verdicts` with all verdicts of each item when it is done.
 
-    `on_verdicts` runs in the event loop, in no particular order of items.
+    `on_verdicts` runs in the event loop, in no particular order of items. `may_begin` is asked before each item, which is left
+    out at a no.
     """
     gate = asyncio.Semaphore(in_flight)
 
     async def one(item: EvaluationItem) -> None:
         async with gate:
-            on_verdicts(await examine(item, examination))
+            if may_begin():
+                on_verdicts(await examine(item, examination))
 
     await together(*(one(item) for item in items))
 

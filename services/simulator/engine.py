@@ -1,6 +1,6 @@
 """Many conversations at once: one asyncio task each, no lock-step, at most `in_flight` at a time.
 
-A slow user delays only its own talk. A failed conversation is a trajectory like any other and stops none. What can
+A slow user delays only its own talk. When nothing more may begin, what was begun goes on to its end. A failed conversation is a trajectory like any other and stops none. What can
 stop them is the receiver: if `on_done` raises (the database is gone, another worker owns the shard now), the conversations
 in flight are cancelled and its exception is raised.
 """
@@ -20,11 +20,12 @@ async def simulate(
     in_flight: int,
     on_done: Callable[[Trajectory], None],
     talk: Talker = converse,
+    may_begin: Callable[[], bool] = lambda: True,
 ) -> None:
     """Hold a conversation with each slot's person and hand over every trajectory as soon as it ends.
 
     Trajectories come in no fixed order; each is the same at any `in_flight`, if its models are. `talk` is `converse`, or
-    `hold` for held-out conversations.
+    `hold` for held-out conversations. `may_begin` is asked before each conversation; at its first no, no more are begun.
     """
     free = asyncio.Semaphore(in_flight)
 
@@ -38,6 +39,8 @@ async def simulate(
         async with asyncio.TaskGroup() as group:
             for slot in slots:
                 await free.acquire()
+                if not may_begin():
+                    break
                 group.create_task(one(slot))
     except ExceptionGroup as stopped:
         raise stopped.exceptions[0] from None

@@ -12,8 +12,10 @@ from services.core.db.session import transaction
 from services.core.domain.phases import policy_name
 from services.core.domain.trajectory import Slot, Trajectory
 from services.core.llm.directory import Directory
+from services.core.llm.meter import Meter
 from services.core.llm.serving import Serving
 from services.core.queue.loop import WorkLoop
+from services.core.queue.purse import Purse
 from services.simulator.conversation import Stage
 from services.simulator.engine import simulate
 from services.simulator.population import population
@@ -32,9 +34,10 @@ class SimulatePhase:
     serving: Serving
     environment: Callable[[str], Environment]
     loop: WorkLoop
+    meter: Meter
 
     def __call__(self, claim: Claim) -> None:
-        """Hold the conversations of the shard that are not there yet."""
+        """Hold the conversations of the shard that are not there yet. Raises `OutOfBudget` if some may not begin."""
         with transaction(self.engine) as session:
             run = runs.get_run(session, claim.run_id)
             name = policy_name(run.id, run.spec.policy, claim.round - 1)
@@ -53,13 +56,17 @@ class SimulatePhase:
             seed_parts=(run.spec.seed, claim.round),
         )
 
-        async def work() -> None:
+        async def work(purse: Purse) -> None:
             await self.serving.ensure(server, policy)
-            await self._hold(claim, run, slots, stage)
+            await self._hold(claim, run, slots, stage, purse)
 
-        self.loop.run(work())
+        with Purse(self.engine, run.id, self.meter) as purse:
+            self.loop.run(work(purse))
+            purse.check()
 
-    async def _hold(self, claim: Claim, run: RunRecord, slots: Sequence[Slot], stage: Stage) -> None:
+    async def _hold(
+        self, claim: Claim, run: RunRecord, slots: Sequence[Slot], stage: Stage, purse: Purse
+    ) -> None:
         done = claim.last_unit - claim.first_unit - len(slots)
         waiting: list[Trajectory] = []
 
@@ -69,6 +76,7 @@ class SimulatePhase:
             with transaction(self.engine) as session:
                 trajectories.save(session, claim, waiting)
                 phases.progress(session, claim, done)
+                purse.pay(session)
             waiting.clear()
 
         def receive(trajectory: Trajectory) -> None:
@@ -76,5 +84,6 @@ class SimulatePhase:
             if len(waiting) >= BATCH:
                 write()
 
-        await simulate(slots, stage, run.spec.concurrency.in_flight, receive)
+        in_flight = run.spec.concurrency.in_flight
+        await simulate(slots, stage, in_flight, receive, may_begin=purse.may_begin)
         write()

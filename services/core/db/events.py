@@ -27,6 +27,8 @@ class EventKind(StrEnum):
     RUN_RESUMED = "run.resumed"
     RUN_CANCELLED = "run.cancelled"
     RUN_FAILED = "run.failed"
+    RUN_OUT_OF_BUDGET = "run.out_of_budget"
+    """A limit was reached, and what was begun has ended; `error` says which."""
     RUN_SUCCEEDED = "run.succeeded"
     PHASE_OWED = "phase.owed"
     """A phase's shards may be worked; `shards`, `units`."""

@@ -18,7 +18,7 @@ from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from services.core.db import events
+from services.core.db import budgets, events
 from services.core.db.events import EventKind
 from services.core.db.tables import Phase, Run
 from services.core.domain.errors import StaleClaim
@@ -151,6 +151,7 @@ def _is_due():  # a SQLAlchemy clause, for a query that joins the run
     return and_(
         Phase.status == ShardStatus.OWED,
         Run.status == RunStatus.RUNNING,
+        ~budgets.is_used_up(),
         or_(Phase.work_key.is_(None), ~taken),
     )
 

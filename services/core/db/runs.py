@@ -9,10 +9,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.tables import Run, Sweep, SweepArm
+from services.core.domain.budget import Spent
 from services.core.domain.errors import NotFound
 from services.core.domain.identity import Fingerprints
 from services.core.domain.phases import RunStatus
-from services.core.domain.spec import RunSpec
+from services.core.domain.spec import BudgetSpec, RunSpec
 
 _NO_RUN = "there is no run {!r}; `driftloop list` shows those that exist"
 
@@ -30,6 +31,9 @@ class RunRecord:
     status: RunStatus
     evaluation_items: int
     error: str | None
+    budget: BudgetSpec
+    """The limits that hold now."""
+    spent: Spent
     created_at: datetime
     finished_at: datetime | None
 
@@ -61,6 +65,7 @@ def insert_run(session: Session, new: NewRun, repetition: int) -> str | None:
         "repetition": repetition,
         "status": RunStatus.RUNNING,
         "evaluation_items": new.evaluation_items,
+        **{f"budget_{limit}": value for limit, value in new.spec.budget},
     }
     done = session.execute(insert(Run).values(row).on_conflict_do_nothing().returning(Run.id))
     return done.scalar_one_or_none()
@@ -159,6 +164,8 @@ def _record(row: Run) -> RunRecord:
         RunStatus(row.status),
         row.evaluation_items,
         row.error,
+        BudgetSpec(tokens=row.budget_tokens, usd=row.budget_usd, hours=row.budget_hours),
+        Spent(row.spent_tokens, row.spent_usd, row.worked_s / 3600),
         row.created_at,
         row.finished_at,
     )

@@ -75,10 +75,12 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("spec_hash", "repetition"),
-        _one_of("status", "running", "succeeded", "failed", "cancelled"),
+        _one_of("status", "running", "succeeded", "failed", "cancelled", "out_of_budget"),
         CheckConstraint("last_seq >= 0", name="last_seq"),
         Index("runs_created_at_id_idx", "created_at", "id"),
         CheckConstraint("repetition >= 1", name="repetition"),
+        CheckConstraint("budget_tokens > 0 AND budget_usd > 0 AND budget_hours > 0", name="budget"),
+        CheckConstraint("spent_tokens >= 0 AND spent_usd >= 0 AND worked_s >= 0", name="spent"),
         CheckConstraint("(status = 'succeeded') = (finished_at IS NOT NULL)", name="finished"),
     )
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -87,12 +89,23 @@ class Run(Base):
     fingerprints: Mapped[dict[str, Any]]
     """sha256 of everything that the spec names: base weights, scenarios, benchmark rows."""
     spec_hash: Mapped[str]
-    """Identity: the spec without name and concurrency, and the fingerprints."""
+    """Identity: the spec without name, concurrency and budget, and the fingerprints."""
     repetition: Mapped[int]
     """1, or more for `--new`."""
     status: Mapped[str]
     evaluation_items: Mapped[int]
     error: Mapped[str | None]
+    budget_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    """The limit that holds now: the spec's, or what `resume` made of it. None: no limit."""
+    budget_usd: Mapped[float | None]
+    budget_hours: Mapped[float | None]
+    spent_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    spent_usd: Mapped[float | None]
+    """Of the calls whose price is known; None if none is."""
+    worked_s: Mapped[float] = mapped_column(server_default="0")
+    """Seconds by the clock in which a shard of it was in a worker's hands."""
+    worked_at: Mapped[datetime | None]
+    """Until when these are counted."""
     last_seq: Mapped[int] = mapped_column(BigInteger, server_default="0")
     """The newest event's number; counting up locks the row, so numbers commit in order."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -32,6 +32,11 @@ class Endpoint(BaseModel):
     output_usd_per_million: Price | None = None
     """What a million tokens of replies cost."""
 
+    @property
+    def is_priced(self) -> bool:
+        """Whether both prices are known."""
+        return self.input_usd_per_million is not None and self.output_usd_per_million is not None
+
     def cost_usd(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
         """Return what a call cost, or None where prices or counts are not known."""
         if self.input_usd_per_million is None or self.output_usd_per_million is None:

@@ -60,6 +60,12 @@ class StaleClaim(LoopError):
     type = "stale_claim"
 
 
+class OutOfBudget(LoopError):
+    """The run may begin nothing more: what was begun is written, and the shard is handed back."""
+
+    type = "out_of_budget"
+
+
 class ProviderError(LoopError):
     """A model could not be reached or refused; `cause` is a short word for the failure's row."""
 

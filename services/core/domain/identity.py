@@ -23,7 +23,7 @@ class Fingerprints(TypedDict):
 
 
 def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
-    """Return a run's identity: without its name and concurrency."""
+    """Return a run's identity: without its name, concurrency and budget."""
     return _hash({"spec": spec.identity(), "fingerprints": fingerprints})
 
 

@@ -61,6 +61,8 @@ class RunStatus(StrEnum):
     """A phase was given up; `resume` tries again."""
     CANCELLED = "cancelled"
     """Stopped on request; everything is kept, and `resume` goes on."""
+    OUT_OF_BUDGET = "out_of_budget"
+    """Stopped by its budget; everything is kept, and `resume` with a larger one goes on."""
 
 
 class Owed(NamedTuple):

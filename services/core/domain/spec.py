@@ -1,7 +1,7 @@
 """The run spec: everything that decides what a run does, and nothing else.
 
-A spec is complete (every default is written out when it is stored), immutable and re-runnable. Without `concurrency`
-and `name` it is the run's identity (domain/identity.py): the same spec again means the same run. Unknown keys are
+A spec is complete (every default is written out when it is stored), immutable and re-runnable. Without `name`, `concurrency`
+and `budget` it is the run's identity (domain/identity.py): the same spec again means the same run. Unknown keys are
 errors. Names of environments, models and benchmarks are registered ones: a spec never holds a URL, a path or a key.
 
 Where the paper (arXiv 2510.08211) leaves a choice open it is a field here, with our default and the reason.
@@ -213,6 +213,22 @@ class ConcurrencySpec(Section):
     """Slots or items that a worker claims at once."""
 
 
+class BudgetSpec(Section):
+    """How much a run may take before it is stopped, of each run where there are several: not part of its identity. None means no limit.
+
+    A limit that is reached stops the run when all that was begun has ended; everything is kept, and `driftloop resume` with more
+    goes on.
+    """
+
+    tokens: Annotated[int, Field(ge=1, le=10**15)] | None = None
+    """Tokens of all model calls, asked and answered: the policy's, simulated users', ratings, benchmarks and hosted judges."""
+    usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    """US dollars of all calls of hosted models, whose prices have to be known. What this installation serves itself costs none."""
+    hours: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    """Hours by the clock in which some worker had a part of the run in hand, training included; nobody's hours do not count: waiting
+    for a worker, stopped, cancelled."""
+
+
 class RunSpec(Section):
     """One experiment."""
 
@@ -230,6 +246,7 @@ class RunSpec(Section):
     training: TrainingSpec
     evaluation: EvaluationSpec = EvaluationSpec()
     concurrency: ConcurrencySpec = ConcurrencySpec()
+    budget: BudgetSpec = BudgetSpec()
 
     @model_validator(mode="after")
     def _amounts_fit_the_pool(self) -> "RunSpec":
@@ -244,4 +261,4 @@ class RunSpec(Section):
 
     def identity(self) -> dict[str, Any]:
         """Return the part of the spec that decides results, ready for JSON."""
-        return self.model_dump(mode="json", exclude={"concurrency", "name"})
+        return self.model_dump(mode="json", exclude={"budget", "concurrency", "name"})

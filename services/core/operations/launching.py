@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from services.core.db import policies, runs, sweeps
 from services.core.db.runs import NewRun
 from services.core.db.session import after_commit
+from services.core.domain.budget import changed
 from services.core.domain.errors import StateConflict
 from services.core.domain.phases import RunStatus
+from services.core.domain.spec import BudgetSpec, RunSpec
 from services.core.queue import rounds
 from services.core.queue.rounds import Launched
 
@@ -57,10 +59,15 @@ def launch(session: Session, name: str, arms: Sequence[NewArm], again: bool = Fa
     return LaunchedSweep(sweep_id, launched)
 
 
-def resume(session: Session, run_id: str) -> str:
-    """Let an unfinished run go on; return its full id. Raises `NotFound`, `StateConflict`."""
+def resume(session: Session, run_id: str, limits: BudgetSpec, check_prices: Callable[[RunSpec], None]) -> str:
+    """Let an unfinished run go on, with these limits in place of those that it had; return its full id.
+
+    Raises `NotFound`; `StateConflict`, also if its budget is used up; `SpecError` for a limit that can't be kept.
+    """
     run = runs.get_run(session, run_id)
-    rounds.resume(session, run)
+    budget = changed(run.budget, limits)
+    check_prices(run.spec.model_copy(update={"budget": budget}))
+    rounds.resume(session, run, budget)
     return run.id
 
 

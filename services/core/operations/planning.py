@@ -26,6 +26,10 @@ class Catalogue(Protocol):
         """Raise `SpecError` for whatever this installation can't serve."""
         ...
 
+    def check_prices(self, spec: RunSpec, /) -> None:
+        """Raise `SpecError` if a budget in money is set and a price is not known. `check` does it too."""
+        ...
+
     def fingerprints(self, spec: RunSpec, /) -> Fingerprints:
         """Return the sha256 of everything that the spec names."""
         ...

@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from services.core.db import events, phases, policies, runs
+from services.core.db import budgets, events, phases, policies, runs
 from services.core.db.events import EventKind
 from services.core.db.phases import Claim
 from services.core.db.runs import NewRun, RunRecord
+from services.core.domain.budget import raised, used_up
 from services.core.domain.errors import StateConflict
 from services.core.domain.identity import evaluation_key
 from services.core.domain.phases import Owed, PhaseName, RunStatus, first_phase, next_phase, policy_name
+from services.core.domain.spec import BudgetSpec
 
 
 class LaunchOutcome(StrEnum):
@@ -39,12 +41,12 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
     """Create a run, or find the one that this identity already is.
 
     With `again`, a finished run is repeated under the next repetition number; an unfinished one is resumed all the
-    same.
+    same, under the larger of its budget and the new spec's. Raises `StateConflict` if that is used up.
     """
     latest = runs.latest_repetition(session, new.spec_hash)
     launched = _foretold(latest, new, again)
     if latest is not None and launched.outcome is LaunchOutcome.RESUMED:
-        resume(session, latest)
+        resume(session, latest, raised(latest.budget, new.spec.budget))
     if launched.outcome is not LaunchOutcome.CREATED:
         return launched
     policies.publish_base(session, new.spec.policy)
@@ -70,11 +72,22 @@ def _foretold(latest: RunRecord | None, new: NewRun, again: bool) -> Launched:
     return Launched(runs.run_id_of(new.spec_hash, repetition), LaunchOutcome.CREATED)
 
 
-def resume(session: Session, run: RunRecord) -> None:
-    """Let an unfinished run go on: given-up shards are owed again. Raises `StateConflict` if it is finished."""
+def resume(session: Session, run: RunRecord, budget: BudgetSpec | None = None) -> None:
+    """Let an unfinished run go on, under another budget if one is given: given-up shards are owed again.
+
+    Raises `StateConflict` if it is finished, or if the budget is used up.
+    """
     status = hold(session, run.id)
     if status is RunStatus.SUCCEEDED:
         raise StateConflict(f"run {run.id} is finished; `driftloop launch … --new` repeats it")
+    known = budgets.account(session, run.id)
+    budget = budget or known.budget
+    if reached := used_up(budget, known.spent):
+        raise StateConflict(
+            f"run {run.id} can't go on, {reached.words}; give more by `driftloop resume {run.id} "
+            f"--budget-{reached.limit} N`, or by a larger budget.{reached.limit} in its spec"
+        )
+    budgets.set_budget(session, run.id, budget)
     phases.owe_failed_again(session, run.id)
     if status is not RunStatus.RUNNING:
         runs.set_status(session, run.id, RunStatus.RUNNING)
@@ -87,7 +100,7 @@ def cancel(session: Session, run: RunRecord) -> None:
     if status is RunStatus.CANCELLED:
         return
     if status is not RunStatus.RUNNING:
-        raise StateConflict(f"run {run.id} has {status} already; there is nothing to cancel")
+        raise StateConflict(f"run {run.id} has ended ({status}); there is nothing to cancel")
     phases.stop_all(session, run.id)
     runs.set_status(session, run.id, RunStatus.CANCELLED)
     events.append(session, run.id, EventKind.RUN_CANCELLED)

@@ -1,4 +1,5 @@
-"""What workers do beside their work, once a second: owe again what fell silent, ring for what nobody rang for.
+"""What workers do beside their work, once a second: owe again what fell silent, count hours, stop runs whose budget is used up, ring
+for what nobody rang for.
 
 Every queue worker does it, for all kinds, so the work goes on as long as one worker of any kind lives to see to it and one
 of the right kind lives to do it; inline workers have it done by their owner, and need no bell. It has its own thread and
@@ -14,7 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 
-from services.core.db import phases
+from services.core.db import budgets, phases
 from services.core.db.session import transaction
 from services.core.domain.errors import DatabaseError
 
@@ -55,11 +56,16 @@ class Upkeep:
                 log.exception("upkeep failed")
 
     def see_to_it(self) -> None:
-        """Reap and ring once, and touch the heartbeat file. Raises `DatabaseError`, `RedisError`."""
+        """Do all of it once, and touch the heartbeat file. Raises `DatabaseError`, `RedisError`."""
         with transaction(self._engine) as session:
             reaped = phases.reap(session)
         if reaped:
             log.warning("owed again: their workers fell silent", shards=reaped)
+        with transaction(self._engine) as session:
+            budgets.count_hours(session)
+        with transaction(self._engine) as session:
+            for run_id, why in budgets.stop_used_up(session).items():
+                log.info("stopped by the budget", run=run_id, reason=why)
         self._ring()
         if self._heartbeat is not None:
             self._heartbeat.touch()

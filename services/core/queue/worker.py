@@ -5,7 +5,7 @@ then one transaction marks the shard done and, if it was the phase's last, owes 
 that makes shards due, the bell is rung.
 
 An exception counts as a failure of the shard, except those that are not its fault: `StaleClaim` (the shard was taken
-away: the work is dropped), `Stop` (it is handed back, and the worker ends), and a database that is lost (it is handed
+away: the work is dropped), `OutOfBudget` (it is handed back, for nobody to claim until there is more), `Stop` (it is handed back, and the worker ends), and a database that is lost (it is handed
 back as soon as the database is there again, and the worker goes on).
 """
 
@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from services.core.db import phases
 from services.core.db.phases import Claim
 from services.core.db.session import is_lost, transaction
-from services.core.domain.errors import DatabaseError, LoopError, StaleClaim
+from services.core.domain.errors import DatabaseError, LoopError, OutOfBudget, StaleClaim
 from services.core.domain.phases import PhaseName
 from services.core.queue.lease import Grip, Lease
 from services.core.queue.stop import Stop, hides_stop
@@ -86,6 +86,9 @@ class Worker:
             log.info("done")
         except StaleClaim as stale:
             log.warning("dropped", reason=str(stale))
+        except OutOfBudget as spent:
+            log.info("stopped by the budget", reason=str(spent))
+            self._hand_back(claim, str(spent), patience_s=self.lease_s)
         except Exception as error:
             if hides_stop(error):
                 raise Stop from error

@@ -4,15 +4,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from services.core.domain.phases import RunStatus
-from services.core.domain.spec import RunSpec
+from services.core.domain.spec import BudgetSpec, RunSpec
 from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.models import Model, RunSummary, RunView
 
 _LABELS = Field(examples=[{"population.biased_share": 0.5, "seed": 1}])
 _SWEEP = Field(examples=["sweep-91d0c2aa"])
+
+
+class Resumption(Model):
+    """How a run is to go on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    budget: BudgetSpec = Field(default=BudgetSpec(), examples=[{"tokens": 100000}])
+    """Limits in place of those that the run has; the others stay."""
 
 
 class LaunchedRun(Model):

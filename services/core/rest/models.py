@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.core.db.events import EventKind
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
-from services.core.domain.spec import RunSpec
+from services.core.domain.spec import BudgetSpec, RunSpec
 
 Item = TypeVar("Item")
 
@@ -93,6 +93,17 @@ class PhaseView(Model):
     finished_at: datetime | None = Field(examples=[None])
 
 
+class SpentView(Model):
+    """What a run has taken so far, of what its budget may limit."""
+
+    tokens: int = Field(ge=0, examples=[52310])
+    """Of all model calls, asked and answered, as far as servers told."""
+    usd: float | None = Field(default=None, ge=0, examples=[0.41])
+    """Of the calls whose price is known; null if none is."""
+    hours: float = Field(ge=0, examples=[0.62])
+    """By the clock, in which some worker had a part of the run in hand."""
+
+
 class RunView(RunSummary):
     """A whole run: its complete spec and how far it is."""
 
@@ -106,6 +117,9 @@ class RunView(RunSummary):
     """Seconds until the run is done; null until every phase has been seen once."""
     current: PhaseView | None = None
     """The phase that is owed or worked; null when the run is finished."""
+    budget: BudgetSpec = Field(examples=[{"tokens": 50000, "usd": None, "hours": None}])
+    """The limits that hold now: the spec's, or what was given since."""
+    spent: SpentView
 
 
 class ShardView(Model):

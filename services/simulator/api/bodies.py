@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, cast
 
 from fastapi import Body, Depends
-from pydantic import GetJsonSchemaHandler
+from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from services.core.domain.chat import clean
-from services.core.domain.complaints import one_line
+from services.core.domain.complaints import fit, one_line
 from services.core.domain.errors import SpecError
 from services.core.domain.spec import RunSpec
+from services.core.rest.launches import Resumption
 from services.simulator.api.paging import BIGGEST
 
 DEEPEST: Final = 16
@@ -54,13 +55,15 @@ _CHANGES_SCHEMA: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class _SpecSchema:
-    """Describes a body as a run spec, though it is read as a mapping, so that complaints are a spec file's."""
+class _SchemaOf:
+    """Describes a body as a model, though it is read as a mapping, so that complaints are a spec file's."""
+
+    model: type[BaseModel]
 
     def __get_pydantic_json_schema__(
         self, _schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return handler(RunSpec.__pydantic_core_schema__)
+        return handler(self.model.__pydantic_core_schema__)
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,9 @@ class _Schema:
 
 def _spec(
     body: Annotated[
-        dict[str, Any], _SpecSchema(), Body(openapi_examples={"run": {"summary": "A run", "value": SPEC}})
+        dict[str, Any],
+        _SchemaOf(RunSpec),
+        Body(openapi_examples={"run": {"summary": "A run", "value": SPEC}}),
     ],
 ) -> dict[str, Any]:
     return fitting(body)
@@ -118,10 +123,15 @@ def _changes(
     return fitting(body)
 
 
+def _resumption(body: Annotated[dict[str, Any] | None, _SchemaOf(Resumption), Body()] = None) -> Resumption:
+    return fit(Resumption, fitting(body or {}))
+
+
 SpecBody = Annotated[dict[str, Any], Depends(_spec)]
 SweepBody = Annotated[dict[str, Any], Depends(_sweep)]
 AnySpecBody = Annotated[dict[str, Any], Depends(_any_spec)]
 ChangesBody = Annotated[dict[str, Any], Depends(_changes)]
+ResumptionBody = Annotated[Resumption, Depends(_resumption)]
 
 
 def fitting(body: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from services.core.operations.rounds import rounds_of
 from services.core.rest.models import Page, PhaseView, RoundView, RunSummary, RunView, ShardView
 from services.simulator.api import paging
 from services.simulator.api.auth import Admin, Launcher, Reader
+from services.simulator.api.bodies import ResumptionBody
 from services.simulator.api.paging import Cursor, Limit
 from services.simulator.api.problems import documented
 from services.simulator.api.state import Database, State
@@ -55,9 +56,12 @@ def cancel_run(_: Launcher, session: Database, run_id: str) -> RunView:
 
 
 @router.post("/{run_id}/resume", summary="Go on with a run", responses=documented(404, 409))
-def resume_run(_: Launcher, session: Database, state: State, run_id: str) -> RunView:
-    """Let a cancelled or failed run go on; what had failed is tried again. A finished run is refused (409)."""
-    resumed = launching.resume(session, run_id)
+def resume_run(_: Launcher, session: Database, state: State, run_id: str, how: ResumptionBody) -> RunView:
+    """Let a cancelled or failed run go on; what had failed is tried again. A finished run is refused (409).
+
+    A run that is out of budget goes on with a larger one, and is refused (409) without.
+    """
+    resumed = launching.resume(session, run_id, how.budget, state.catalogue.check_prices)
     state.ring_after(session, [resumed])
     return whole_run(session, resumed)
 

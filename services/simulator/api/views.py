@@ -10,7 +10,7 @@ from services.core.db.shards import ShardRecord
 from services.core.domain.phases import RunStatus, ShardStatus
 from services.core.operations.progress import PhaseProgress, progress_of, remaining
 from services.core.operations.rounds import RoundFacts
-from services.core.rest.models import PhaseView, RoundView, RunSummary, RunView, ShardView
+from services.core.rest.models import PhaseView, RoundView, RunSummary, RunView, ShardView, SpentView
 
 
 def run_summary(run: RunRecord) -> RunSummary:
@@ -44,6 +44,8 @@ def whole_run(session: Session, run_id: str) -> RunView:
         repetition=run.repetition,
         fraction=progress.fraction,
         eta_s=left.run_s,
+        budget=run.budget,
+        spent=SpentView.model_validate(asdict(run.spent)),
         current=None if is_over or progress.current is None else phase_view(progress.current, left.phase_s),
     )
 

@@ -35,6 +35,7 @@ _STATUS_WORDS: Final = {
     RunStatus.SUCCEEDED: "finished",
     RunStatus.FAILED: "failed",
     RunStatus.CANCELLED: "cancelled",
+    RunStatus.OUT_OF_BUDGET: "out of budget",
 }
 
 

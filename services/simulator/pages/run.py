@@ -1,20 +1,24 @@
 """A run's page: its drift round by round, how far it is, whom it talked with and what trained it; live while it runs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
 import yaml
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.core.db import events, policies, runs, sweeps
 from services.core.db.census import census
 from services.core.db.events import EventKind
 from services.core.db.runs import RunRecord
+from services.core.domain.complaints import fit
 from services.core.domain.phases import PhaseName, RunStatus
+from services.core.domain.spec import BudgetSpec
 from services.core.operations import launching
 from services.core.operations.progress import PhaseProgress, progress_of, remaining
+from services.core.rest.launches import Resumption
 from services.simulator.api.auth import Reader
 from services.simulator.api.state import Database, State
 from services.simulator.pages.entrance import Sender
@@ -41,6 +45,20 @@ _UNITS: Final[Mapping[PhaseName, str]] = {
     PhaseName.TRAIN: "step",
     PhaseName.EVALUATE: "item",
 }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the form that resumes a run sends: the limits that are to be others, as they were typed."""
+
+    tokens: Annotated[str, Form(max_length=20)] = ""
+    usd: Annotated[str, Form(max_length=20)] = ""
+    hours: Annotated[str, Form(max_length=20)] = ""
+
+    def budget(self) -> BudgetSpec:
+        """Return them as a budget. Raises `SpecError`."""
+        given = {name: typed for name, typed in asdict(self).items() if typed.strip()}
+        return fit(Resumption, {"budget": given}).budget
 
 
 @router.get("/{run_id}")
@@ -86,9 +104,11 @@ def cancel(_: Sender, session: Database, run_id: str) -> Response:
 
 
 @router.post("/{run_id}/resume")
-def resume(_: Sender, session: Database, state: State, run_id: str) -> Response:
-    """Let a run go on."""
-    full_id = launching.resume(session, run_id)
+def resume(
+    _: Sender, session: Database, state: State, run_id: str, limits: Annotated[Limits, Depends()]
+) -> Response:
+    """Let a run go on, with what the form gives of a larger budget."""
+    full_id = launching.resume(session, run_id, limits.budget(), state.catalogue.check_prices)
     state.ring_after(session, [full_id])
     return _back_to(full_id)
 

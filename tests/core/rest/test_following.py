@@ -13,6 +13,7 @@ from services.core.db.session import transaction
 from services.core.db.tokens import Scope
 from services.core.domain.errors import NotFound, ServiceUnreachable
 from services.core.domain.phases import RunStatus
+from services.core.domain.spec import BudgetSpec
 from services.core.operations import launching
 from services.core.rest.client import Client, following
 from tests.core.db.builders import a_run
@@ -77,7 +78,7 @@ def test_a_cancellation_that_was_taken_back_is_not_the_end(service: Service, cli
     run_id = a_run(service.engine)
     with transaction(service.engine) as session:
         launching.cancel(session, run_id)
-        launching.resume(session, run_id)
+        launching.resume(session, run_id, BudgetSpec(), lambda _: None)
     succeed(service.engine, run_id)
     kinds = [event.kind for event in client.runs.follow(run_id)]
     assert kinds[-3:] == [EventKind.RUN_CANCELLED, EventKind.RUN_RESUMED, EventKind.RUN_SUCCEEDED]

@@ -42,9 +42,12 @@ class Runs:
         """Stop a run, keeping everything. Raises `NotFound`, `StateConflict`."""
         return self._connection.post(RunView, f"{_path(run)}/cancel")
 
-    def resume(self, run: str) -> RunView:
-        """Let a cancelled or failed run go on. Raises `NotFound`, `StateConflict`."""
-        return self._connection.post(RunView, f"{_path(run)}/resume")
+    def resume(self, run: str, *, budget: Mapping[str, float] | None = None) -> RunView:
+        """Let a cancelled or failed run go on, or one that is out of budget with a larger one.
+
+        `budget` has new limits (`tokens`, `usd`, `hours`); the others stay. Raises `NotFound`, `StateConflict`, `SpecError`.
+        """
+        return self._connection.post(RunView, f"{_path(run)}/resume", {"budget": dict(budget or {})})
 
     def delete(self, run: str) -> None:
         """Delete a run that is not running, by its full id, for good. Raises `NotFound`, `StateConflict`."""
