@@ -9,15 +9,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-COLUMNS = (
-    sa.Column("budget_tokens", sa.BigInteger(), nullable=True),
-    sa.Column("budget_usd", sa.Float(), nullable=True),
-    sa.Column("budget_hours", sa.Float(), nullable=True),
-    sa.Column("spent_tokens", sa.BigInteger(), server_default="0", nullable=False),
-    sa.Column("spent_usd", sa.Float(), nullable=True),
-    sa.Column("worked_s", sa.Float(), server_default="0", nullable=False),
-    sa.Column("worked_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-)
+LIMITS = {"tokens": sa.BigInteger, "usd": sa.Float, "hours": sa.Float}
 CHECKS = {
     "budget": "budget_tokens > 0 AND budget_usd > 0 AND budget_hours > 0",
     "spent": "spent_tokens >= 0 AND spent_usd >= 0 AND worked_s >= 0",
@@ -26,8 +18,12 @@ CHECKS = {
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for column in COLUMNS:
-        op.add_column("runs", column.copy())
+    for limit, kind in LIMITS.items():
+        op.add_column("runs", sa.Column(f"budget_{limit}", kind(), nullable=True))
+    op.add_column("runs", sa.Column("spent_tokens", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("runs", sa.Column("spent_usd", sa.Float(), nullable=True))
+    op.add_column("runs", sa.Column("worked_s", sa.Float(), server_default="0", nullable=False))
+    op.add_column("runs", sa.Column("worked_at", postgresql.TIMESTAMP(timezone=True), nullable=True))
     for name, check in CHECKS.items():
         op.create_check_constraint(op.f(f"runs_{name}_check"), "runs", check)
     _run_statuses("'running', 'succeeded', 'failed', 'cancelled', 'out_of_budget'")
@@ -41,8 +37,14 @@ def downgrade() -> None:
     _run_statuses("'running', 'succeeded', 'failed', 'cancelled'")
     for name in CHECKS:
         op.drop_constraint(op.f(f"runs_{name}_check"), "runs")
-    for column in reversed(COLUMNS):
-        op.drop_column("runs", column.name)
+    for column in (
+        "worked_at",
+        "worked_s",
+        "spent_usd",
+        "spent_tokens",
+        *(f"budget_{one}" for one in LIMITS),
+    ):
+        op.drop_column("runs", column)
 
 
 def _run_statuses(statuses: str) -> None:

@@ -77,7 +77,7 @@ def watch(runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs
 
 
 @app.command()
-def resume(  # noqa: PLR0913, PLR0917  # one parameter a limit
+def resume(  # one parameter a limit
     run: RunId,
     budget_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens, all together.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Most US dollars, all together.")] = None,

@@ -65,8 +65,8 @@ def raised(budget: BudgetSpec, by: BudgetSpec) -> BudgetSpec:
 
     A limit that only one of them has holds: leaving a line out of a spec must not take a limit away.
     """
-    lower = {name: value for name, value in by if value is None or value < (getattr(budget, name) or 0)}
-    return budget.model_copy(update=by.model_dump(exclude=lower.keys()))
+    larger = {name: value for name, value in by if value is not None and value > (getattr(budget, name) or 0)}
+    return budget.model_copy(update=larger)
 
 
 def changed(budget: BudgetSpec, to: BudgetSpec) -> BudgetSpec:
