@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import commands, datasets, deployed, exporting, look, scenarios, tokens
+from services.app import commands, datasets, deployed, exporting, look, profiles, scenarios, tokens
 from services.core.domain.errors import LoopError
 from services.core.domain.phases import WorkerKind
 from services.core.domain.selection import Label
@@ -41,6 +41,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(exporting.app, name="export")
 app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(profiles.app, name="profiles")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]

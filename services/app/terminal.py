@@ -180,7 +180,8 @@ def preview_panels(seen: PreviewView) -> Group:
         "both see the opening": seen.opening,
         "the user model is asked, after the last reply": seen.rating_prompt,
     }
-    return Group(*(Panel(Text(text), title=title, title_align="left") for title, text in parts.items()))
+    panels = [Panel(Text(text), title=title, title_align="left") for title, text in parts.items()]
+    return Group(*panels, Text(f"{_people(seen)} people may come with this scenario"))
 
 
 def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:
@@ -188,8 +189,12 @@ def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:
     table = Table("environment", "scenario", "people", "held out", "task", box=None)
     for one in scenarios:
         held_out = "yes" if one.is_held_out else ""
-        table.add_row(one.environment, one.name, str(one.profiles), held_out, Text(one.task))
+        table.add_row(one.environment, one.name, _people(one), held_out, Text(one.task))
     return table
+
+
+def _people(of: PreviewView | ScenarioSummary) -> str:
+    return f"{of.profiles:,}" + (f" ({of.generated:,} generated)" if of.generated else "")
 
 
 def token_table(tokens: Iterable[TokenView]) -> Table:

@@ -7,6 +7,7 @@ it is typed.
 
 import json
 import string
+from collections.abc import Iterable, Set
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -84,15 +85,19 @@ class EnvironmentFile(_File):
     @classmethod
     def _fields_are_known(cls, template: str, info: ValidationInfo) -> str:
         allowed, required = FIELDS[str(info.field_name)]
-        used = _fields_of(template)
-        if unknown := used - allowed:
-            known = ", ".join(f"{{{field}}}" for field in sorted(allowed))
-            raise ValueError(
-                f"{{{min(unknown)}}} is no field of it; use {known}, or {{{{ }}}} for plain braces"
-            )
-        if required not in used:
-            raise ValueError(f"{{{required}}} is missing; write it where it belongs")
-        return template
+        return check_template(template, allowed, (required,))
+
+
+def check_template(template: str, allowed: Set[str], required: Iterable[str]) -> str:
+    """Return a str.format template whose fields are allowed and which has those that are required, or raise ValueError."""
+    used = _fields_of(template)
+    if unknown := used - allowed:
+        known = ", ".join(f"{{{field}}}" for field in sorted(allowed))
+        raise ValueError(f"{{{min(unknown)}}} is no field of it; use {known}, or {{{{ }}}} for plain braces")
+    for field in required:
+        if field not in used:
+            raise ValueError(f"{{{field}}} is missing; write it where it belongs")
+    return template
 
 
 def _fields_of(template: str) -> set[str]:

@@ -39,6 +39,8 @@ class Profile:
     """Third person: life, habits, history."""
     opening: str
     """First person: the first message of a conversation."""
+    author: str | None = None
+    """The model that wrote this person; None for one that a person wrote."""
 
 
 @dataclass(frozen=True, slots=True)

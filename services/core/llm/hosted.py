@@ -100,6 +100,8 @@ class LiteLlmModel:
         import litellm
 
         litellm_any: Any = litellm
+        # It prints advice beside every error, where a program may read JSON.
+        litellm_any.suppress_debug_info = True
         key = os.environ.get(self._endpoint.key_env) if self._endpoint.key_env else None
         return await litellm_any.acompletion(
             **body_of(request, self._endpoint.model),

@@ -84,6 +84,8 @@ def get_preview(
         user_prompt=prompts.user_prompt(slot),
         opening=slot.profile.opening,
         rating_prompt=prompts.rating_prompt(slot, 1),
+        profiles=len(scenario.profiles),
+        generated=_generated(scenario),
     )
 
 
@@ -124,7 +126,12 @@ def _summary(environment: str, scenario: Scenario) -> ScenarioSummary:
         tags=scenario.tags,
         is_held_out=scenario.held_out,
         profiles=len(scenario.profiles),
+        generated=_generated(scenario),
     )
+
+
+def _generated(scenario: Scenario) -> int:
+    return sum(profile.author is not None for profile in scenario.profiles)
 
 
 def _view(environment: str, scenario: Scenario) -> ScenarioView:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from services.core.domain.errors import ProviderError, SpecError
 from services.core.llm.hosted import LiteLlmModel, WireModel
 from services.core.llm.limits import EndpointLimits, OwnClock, SharedClock, estimated_tokens
 from services.core.llm.wire import Patience
+from services.simulator.profiles.writer import ANSWER_SCHEMA
 from tests.provider.app import LASTING, Provider, completion, is_rating
 from tests.provider.process import provider, seen
 
@@ -61,6 +63,17 @@ def test_a_reply_comes_with_counts_and_price(monkeypatch: pytest.MonkeyPatch, wa
     assert reply.text.startswith("I think ")
     assert (reply.prompt_tokens, reply.finish_reason) == (8, "stop")
     assert reply.cost_usd == pytest.approx((8 + 2 * (reply.completion_tokens or 0)) / 1e6)
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_a_reply_that_has_to_fit_a_schema_is_asked_for_with_it(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        (reply,) = asked(model_at(url, way), [replace(request(1), answer_schema=ANSWER_SCHEMA)])
+    assert isinstance(reply, ChatReply)
+    assert json.loads(reply.text).keys() == {"user_context", "user_prompt"}
 
 
 @pytest.mark.parametrize("way", ["wire", pytest.param("litellm", marks=pytest.mark.slow)])
