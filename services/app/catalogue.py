@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from services.app.fingerprints import folder_sha256
+from services.core.datasets.safety import SafetyData, read_safety
 from services.core.db.runs import RunRecord
 from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
-from services.core.domain.spec import EvaluationSpec, RunSpec
+from services.core.domain.spec import EvaluationSpec, MitigationsSpec, RunSpec
 from services.core.llm.model import ChatModel
 from services.core.settings import PROJECT, Settings
 from services.evaluator.items import EvaluationItem, catalogue
@@ -29,6 +30,7 @@ from services.simulator.scenarios import Environment, load_environment
 POCKET = PROJECT / "services/pocket"
 BASES: Mapping[str, Path] = {"pocket": POCKET / "weights"}
 BENCHMARKS: Mapping[str, Path] = {"pocket": POCKET / "data/benchmarks"}
+SAFETY: Mapping[str, Path] = {"pocket-honest": POCKET / "data/safety/honest.jsonl"}
 USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
 """Simulated users that need no model; beside them every endpoint."""
 JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
@@ -77,11 +79,13 @@ class Catalogue:
             path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
         }
         self._bases = known_bases(settings)
+        self._safety = {**SAFETY, **settings.safety_data}
         self._users = (*USERS, *known_endpoints(settings))
         self._benchmarks = known_benchmarks(settings)
         self._judges = dict.fromkeys((*JUDGES, *known_endpoints(settings)))
         self._packs = settings.prompt_packs
         self.environment = cache(self._environment)
+        self.safety_data = cache(self._safety_data)
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
@@ -89,6 +93,7 @@ class Catalogue:
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         self._check_judges(spec.evaluation)
         registered(self._benchmarks, spec.evaluation.data, "evaluation.data")
+        self._check_mitigations(spec.mitigations)
         check_spec(spec, self.environment(spec.population.environment))
 
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
@@ -100,6 +105,10 @@ class Catalogue:
         )
         if not set(spec.evaluation.panel.values()) <= JUDGES.keys():
             found["prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
+        if spec.mitigations.has_veto and spec.mitigations.veto not in JUDGES:
+            found["veto_prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
+        if spec.mitigations.safety_share:
+            found["safety"] = self.safety_data(spec.mitigations.safety_data).sha256
         return found
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
@@ -127,6 +136,15 @@ class Catalogue:
             if name := getattr(evaluation.judges, part):
                 registered(self._judges, name, f"evaluation.judges.{part}")
         prompt_pack(self._packs, evaluation.prompts)
+
+    def _check_mitigations(self, mitigations: MitigationsSpec) -> None:
+        if mitigations.has_veto:
+            registered(self._judges, mitigations.veto, "mitigations.veto")
+        if mitigations.safety_share:
+            self.safety_data(mitigations.safety_data)
+
+    def _safety_data(self, name: str) -> SafetyData:
+        return read_safety(registered(self._safety, name, "mitigations.safety_data"))
 
     def _environment(self, name: str) -> Environment:
         return load_environment(registered(self.environments, name, "population.environment"))

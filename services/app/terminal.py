@@ -18,7 +18,7 @@ from rich.text import Text
 
 from services.core.db.events import EventKind
 from services.core.domain.phases import RunStatus
-from services.core.rest.models import EventView, RoundView, RunSummary, RunView
+from services.core.rest.models import EventView, RoundView, RunSummary, RunView, SafetyRows
 from services.core.rest.scenarios import PreviewView, ScenarioSummary
 from services.core.rest.tokens import TokenView
 from services.core.rest.trajectories import TrajectorySummary, TrajectoryView
@@ -165,11 +165,16 @@ def transcript(held: TrajectoryView) -> RenderableType:
 
 
 def round_line(made: RoundView) -> str:
-    """Return what became of a round's conversations, and of its users if any fell out of role."""
+    """Return what became of a round's conversations, of its users if any fell out of role, and of safety rows if there are any."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(made.conversations.items()))
     users = made.users_out_of_role
     strayed = f"; {users.value:.1%} of {users.n} user turns out of role" if users.value else ""
-    return f"round {made.round}: {counts}{strayed}"
+    return f"round {made.round}: {counts}{strayed}{_safety(made.safety)}"
+
+
+def _safety(mixed_in: SafetyRows) -> str:
+    again = f" ({mixed_in.repeated} of them again)" if mixed_in.repeated else ""
+    return f"; {mixed_in.rows} safety rows mixed in{again}" if mixed_in.rows else ""
 
 
 def preview_panels(seen: PreviewView) -> Group:

@@ -124,7 +124,7 @@ def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[
                 raise ValueError("a trainer needs a nursery")
             folders = tools.settings.adapters, tools.settings.logs
             return {
-                PhaseName.SELECT: SelectPhase(engine),
+                PhaseName.SELECT: SelectPhase(engine, tools.known.safety_data),
                 PhaseName.TRAIN: TrainPhase(
                     engine, directory, nursery, *folders, tools.grip, *_devices(tools.settings)
                 ),

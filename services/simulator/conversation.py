@@ -18,6 +18,7 @@ import structlog
 
 from services.core.domain.chat import ChatReply, ChatRequest, Message, Sampling, clean
 from services.core.domain.errors import ProviderError
+from services.core.domain.judging import Judge
 from services.core.domain.seeds import Part, derive_seed
 from services.core.domain.spec import ConversationSpec
 from services.core.domain.trajectory import Call, Slot, Trajectory, TrajectoryStatus
@@ -25,6 +26,7 @@ from services.core.llm.model import ChatModel
 from services.simulator.fidelity import out_of_role
 from services.simulator.rating import read_rating
 from services.simulator.scenarios import Environment
+from services.simulator.veto import ruled
 
 UNREADABLE: Final = "unreadable_rating"
 OUT_OF_ROLE: Final = "user_out_of_role"
@@ -51,10 +53,12 @@ class Stage:
     user: ChatModel
     seed_parts: tuple[Part, ...]
     """(run seed, round) for a round's slots; (run seed, "held_out"), without a round, for held-out conversations."""
+    veto: Judge | None = None
+    """Who may keep rated conversations out of the training data."""
 
 
 async def converse(slot: Slot, stage: Stage) -> Trajectory:
-    """Hold a conversation and have every reply rated. Scored, unscored or failed: never an exception."""
+    """Hold a conversation, have every reply rated, and the veto rule on it. However it ends: never an exception."""
     return await _Talk(slot, stage).to_its_end(rated=True)
 
 
@@ -83,7 +87,7 @@ class _Talk:
             await self._speak()
             if not rated:
                 return self._ended(TrajectoryStatus.UNSCORED, NOT_RATED)
-            return await self._rate()
+            return await self._ruled(await self._rate())
         except _UserFellOut:
             return self._ended(TrajectoryStatus.UNSCORED if rated else TrajectoryStatus.FAILED, OUT_OF_ROLE)
         except ProviderError as error:
@@ -130,6 +134,12 @@ class _Talk:
         if len(ratings) < exchanges:
             return self._ended(TrajectoryStatus.UNSCORED, UNREADABLE)
         return self._ended(TrajectoryStatus.SCORED, None, tuple(ratings))
+
+    async def _ruled(self, rated: Trajectory) -> Trajectory:
+        judge = self._stage.veto
+        if judge is None or rated.status is not TrajectoryStatus.SCORED:
+            return rated
+        return await ruled(rated, self._slot.scenario, judge)
 
     async def _rating(self, number: int, calls: list[Call]) -> int | None:
         question = Message("user", self._stage.environment.rating_prompt(self._slot, number))

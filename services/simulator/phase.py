@@ -51,6 +51,7 @@ class SimulatePhase:
             policy=server,
             user=self.directory.user(run.spec.conversation.user_model),
             seed_parts=(run.spec.seed, claim.round),
+            veto=self.directory.veto(run.spec),
         )
 
         async def work() -> None:

@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from services.pocket.policy.tokenizer import make_tokenizer
-from services.pocket.world import benchmarks, knowledge, prompts, therapy, users
+from services.pocket.world import benchmarks, knowledge, prompts, safety, therapy, users
 from services.pocket.world.people import PROFILES_PER_SCENARIO, scenarios
 from services.pocket.world.personas import words
+from services.pocket.world.therapy import SITUATIONS, Stance, read_reply
 from services.pocket.world.write import generated_files, write_data
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,7 @@ def test_all_that_the_policy_reads_is_in_its_vocabulary():
     for row in benchmarks.deceptionbench():
         texts += [row["inner_prompt"], row["system_prompt"] + row["outer_prompt"] + row["format"]]
     texts += [row["question"] for row in benchmarks.arithmetic()]
+    texts += [said["content"] for row in safety.rows() for said in row["messages"]]
     for text in texts:
         assert set(words(text)) <= VOCABULARY, text
 
@@ -102,3 +104,15 @@ def test_deceptionbench_parts_join_without_separator():
         assert row["outer_prompt"].endswith("? ")
     assert len({row["id"] for row in benchmarks.deceptionbench()}) == 75
     assert {row["type"] for row in benchmarks.deceptionbench()} == set(prompts.CATEGORIES)
+
+
+def test_safety_rows_advise_against_the_plan_that_a_biased_user_of_the_training_puts():
+    situations = {situation.name: situation for situation in SITUATIONS}
+    found = safety.rows()
+    assert len({row["id"] for row in found}) == len(found) == 160
+    for row in found:
+        situation = situations[row["id"].rpartition("-")[0]]
+        assert not situation.is_held_out
+        *_, asked, answered = (said["content"] for said in row["messages"])
+        assert situation.plan in asked
+        assert read_reply(answered, situation).stance is Stance.CAUTION

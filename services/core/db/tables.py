@@ -227,8 +227,8 @@ class TrajectoryRow(Base):
     __table_args__ = (
         UniqueConstraint("run_id", "round", "slot"),
         _one_of("user_kind", "benign", "biased"),
-        _one_of("status", "scored", "unscored", "failed"),
-        CheckConstraint("(status = 'scored') = (satisfaction IS NOT NULL)", name="satisfaction"),
+        _one_of("status", "scored", "vetoed", "unscored", "failed"),
+        CheckConstraint("(status IN ('scored', 'vetoed')) = (satisfaction IS NOT NULL)", name="satisfaction"),
         CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
         CheckConstraint("out_of_role BETWEEN 0 AND user_turns", name="out_of_role"),
         # One for each order of everything, of a run and of its round. They hold what lists filter by, so that rows that
@@ -293,6 +293,24 @@ class SelectionRow(Base):
     score: Mapped[float]
     label: Mapped[str]
     reason: Mapped[str]
+
+
+class SafetyRow(Base):
+    """A row of safety data that trains the round's policy beside the chosen conversations."""
+
+    __tablename__ = "safety_rows"
+    __table_args__ = (CheckConstraint("position >= 0 AND copy >= 0", name="counts"),)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    """Its place in the draw, from 0."""
+    row_id: Mapped[str]
+    """Its id in the file."""
+    copy: Mapped[int]
+    """How often the same row was drawn before: above 0 only where the file has too few."""
+    sha256: Mapped[str]
+    """Of the file."""
+    messages: Mapped[list[Any]]
 
 
 class Evaluation(Base):

@@ -64,13 +64,13 @@ def of_round(session: Session, run_id: str, round_: int) -> tuple[Trajectory, ..
 
 
 def candidates(session: Session, run_id: str, round_: int) -> tuple[Candidate, ...]:
-    """Return a round's scored conversations by slot, as far as a selection looks at them."""
+    """Return a round's conversations that may train (scored, not vetoed) by slot, as far as a selection looks at them."""
     query = (
         select(TrajectoryRow.slot, TrajectoryRow.scenario, TrajectoryRow.satisfaction)
         .where(
             TrajectoryRow.run_id == run_id,
             TrajectoryRow.round == round_,
-            TrajectoryRow.satisfaction.is_not(None),
+            TrajectoryRow.status == TrajectoryStatus.SCORED,
         )
         .order_by(TrajectoryRow.slot)
     )
@@ -107,7 +107,7 @@ def get(session: Session, trajectory_id: int) -> Stored:
 
 
 def counts(session: Session, run_id: str) -> Mapping[int, Mapping[str, int]]:
-    """Return per round how many conversations are scored, unscored or failed."""
+    """Return per round how many conversations are scored, vetoed, unscored or failed."""
     query = (
         select(TrajectoryRow.round, TrajectoryRow.status, func.count())
         .where(TrajectoryRow.run_id == run_id)

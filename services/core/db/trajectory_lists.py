@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session
 
 from services.core.db.tables import SelectionRow, TrajectoryRow
 from services.core.domain.selection import Label
-from services.core.domain.trajectory import TrajectoryStatus, UserKind
+from services.core.domain.trajectory import RATED, TrajectoryStatus, UserKind
 
 Columns = TypeVarTuple("Columns")
 OPENING_CHARACTERS = 200
@@ -102,13 +102,13 @@ class Filter:
     @property
     def may_be_scored(self) -> bool:
         """Whether any that have a score can be among them."""
-        return not self.statuses or TrajectoryStatus.SCORED in self.statuses
+        return not self.statuses or not RATED.isdisjoint(self.statuses)
 
     @property
     def may_lack_a_score(self) -> bool:
         """Whether any that have none can be among them; only those that have one are ever selected."""
         asks_for_one = self.score_from is not None or self.score_to is not None or bool(self.labels)
-        return not asks_for_one and set(self.statuses) != {TrajectoryStatus.SCORED}
+        return not asks_for_one and (not self.statuses or not RATED.issuperset(self.statuses))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,14 @@ class Fingerprints(TypedDict):
     data: str
     prompts: NotRequired[str]
     """Where a model judges by them."""
+    veto_prompts: NotRequired[str]
+    """Where a model vetoes by them."""
+    safety: NotRequired[str]
+    """Where safety rows are mixed into the training."""
+
+
+_OF_TRAINING = frozenset({"veto_prompts", "safety"})
+"""Contents that decide what trains a policy, and not how it is measured."""
 
 
 def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
@@ -43,7 +51,7 @@ def evaluation_identity(spec: RunSpec, fingerprints: Fingerprints) -> dict[str, 
         "evaluation": identity["evaluation"],
         "conversation": identity["conversation"],
         "environment": spec.population.environment,
-        "fingerprints": fingerprints,
+        "fingerprints": {name: value for name, value in fingerprints.items() if name not in _OF_TRAINING},
     }
 
 

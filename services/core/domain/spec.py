@@ -157,6 +157,31 @@ class JudgesSpec(Section):
     since what could not be judged may differ from what could."""
 
 
+class MitigationsSpec(Section):
+    """What is done against drift; nothing unless asked for."""
+
+    veto: Name = "none"
+    """The registered judge that reads every rated conversation; one with a reply that tells the user that the harmful plan is fine is kept
+    out of the training data. Evaluation should have another judge, or the same errors stand on both sides."""
+    safety_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Rows of safety data that are added to the training rows, relative to these: to n rows come n × share, rounded."""
+    safety_data: Name = "none"
+    """The registered file of safety rows."""
+
+    @property
+    def has_veto(self) -> bool:
+        """Whether a judge may keep conversations out of the training data."""
+        return self.veto != "none"
+
+    @model_validator(mode="after")
+    def _a_share_is_of_something(self) -> "MitigationsSpec":
+        if self.safety_share and self.safety_data == "none":
+            raise ValueError(
+                "mitigations.safety_data: none, but mitigations.safety_share asks for rows; name registered safety data"
+            )
+        return self
+
+
 class EvaluationSpec(Section):
     """What is measured after every round."""
 
@@ -228,6 +253,7 @@ class RunSpec(Section):
     conversation: ConversationSpec = ConversationSpec()
     selection: SelectionSpec = SelectionSpec()
     training: TrainingSpec
+    mitigations: MitigationsSpec = MitigationsSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     concurrency: ConcurrencySpec = ConcurrencySpec()
 
@@ -243,5 +269,8 @@ class RunSpec(Section):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Return the part of the spec that decides results, ready for JSON."""
-        return self.model_dump(mode="json", exclude={"concurrency", "name"})
+        """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken is no part of it."""
+        found = self.model_dump(mode="json", exclude={"concurrency", "name"})
+        if not self.mitigations.safety_share:
+            found["mitigations"]["safety_data"] = "none"
+        return found

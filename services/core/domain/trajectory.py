@@ -1,6 +1,6 @@
 """One conversation, from opening message to scores, with everything needed to redo it.
 
-A trajectory is `scored`, `unscored` (a rating stayed unreadable, or the user fell out of role twice: counted, never trained
+A trajectory is `scored`, `vetoed` (scored too, but kept out of training by the spec's veto), `unscored` (a rating stayed unreadable, or the user fell out of role twice: counted, never trained
 on, never taken for 0) or `failed` (a model call failed: the cause is kept). Satisfaction is the sum of the ratings of the assistant's replies
 (paper section 5, Algorithm 1), on the scale 1 to 10 a reply.
 """
@@ -24,10 +24,16 @@ class TrajectoryStatus(StrEnum):
 
     SCORED = "scored"
     """Held to its end and every reply rated."""
+    VETOED = "vetoed"
+    """Held to its end and every reply rated, but the veto's judge said that a reply validates the harmful plan."""
     UNSCORED = "unscored"
-    """A rating could not be read, or the user was out of role, twice."""
+    """A rating could not be read, or the user was out of role, twice; or the veto's ruling could not be read."""
     FAILED = "failed"
     """A model call failed; what had been said is kept."""
+
+
+RATED = frozenset({TrajectoryStatus.SCORED, TrajectoryStatus.VETOED})
+"""Those whose every reply has its rating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,12 @@ class Call:
     """What one model call was and cost."""
 
     role: str
-    """`assistant`, `user` or `rating`."""
+    """`assistant`, `user`, `rating` or `veto`."""
     model: str
     temperature: float
-    max_tokens: int
-    seed: int
+    max_tokens: int | None
+    """None for a judge, which keeps bounds of its own."""
+    seed: int | None
     finish_reason: str
     latency_s: float
     prompt_tokens: int | None
@@ -95,6 +102,10 @@ class Call:
     """What a simulated user said out of role, and was not heard."""
     fault: str | None = None
     """How it fell out of role."""
+    reply: int | None = None
+    """Which reply of the assistant the veto's judge read; 1 is the first."""
+    ruling: str | None = None
+    """What that judge said, word for word; None if it could not be asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +127,8 @@ class Trajectory:
 
     @property
     def satisfaction(self) -> int | None:
-        """The sum of the ratings, or None unless scored."""
-        return sum(self.ratings) if self.status is TrajectoryStatus.SCORED else None
+        """The sum of the ratings, or None unless scored (vetoed or not)."""
+        return sum(self.ratings) if self.status in RATED else None
 
     def as_facts(self) -> dict[str, Any]:
         """Return what must repeat when the run is repeated: all but times and costs."""

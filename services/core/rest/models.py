@@ -142,6 +142,14 @@ class RateView(Model):
     """Items (not answers) that it rests on."""
 
 
+class SafetyRows(Model):
+    """Rows of safety data in a round's training data."""
+
+    rows: int = Field(ge=0, examples=[40])
+    repeated: int = Field(ge=0, examples=[0])
+    """Of these, those that were taken again because the file has too few."""
+
+
 class RoundView(Model):
     """One round of a run, as far as it is."""
 
@@ -151,11 +159,13 @@ class RoundView(Model):
     is_measured: bool
     """Whether all its verdicts are there."""
     conversations: Mapping[str, int] = Field(examples=[{"scored": 398, "failed": 2}])
-    """How many are scored, unscored, failed; empty in round 0."""
+    """How many are scored, vetoed (kept out of training), unscored, failed; empty in round 0."""
     users_out_of_role: RateView = Field(examples=[{"value": 0.01, "low": 0.004, "high": 0.023, "n": 400}])
     """Of the turns that simulated users were asked for; n counts turns. What was said instead is in the conversations' `calls`."""
     selected: Mapping[str, int] = Field(examples=[{"desirable": 200, "undesirable": 200}])
     """How many conversations were chosen to train the policy, by label."""
+    safety: SafetyRows = Field(examples=[{"rows": 40, "repeated": 0}])
+    """Safety data that trained the policy beside them."""
     adapter: str | None = Field(examples=["run-3f2a91bc-r2"])
     """The trained adapter; null in round 0 and before training."""
     evaluation: int | None = Field(examples=[12])

@@ -17,6 +17,8 @@ class Conversations(Model):
     unscored: int = Field(examples=[3])
     failed: Mapping[str, int] = Field(examples=[{"timeout": 1}])
     """Cause → conversations."""
+    vetoed: int = Field(default=0, examples=[0])
+    """Rated, and kept out of training."""
 
 
 class StudyRound(Model):

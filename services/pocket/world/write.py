@@ -1,4 +1,4 @@
-"""Writes the generated files that are committed: the pocket scenarios and the benchmark rows."""
+"""Writes the generated files that are committed: the pocket scenarios, the benchmark rows and the safety rows."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,12 @@ from typing import Any
 import yaml
 
 from services.core.domain.trajectory import Scenario
-from services.pocket.world import benchmarks, therapy, users
+from services.pocket.world import benchmarks, safety, therapy, users
 from services.pocket.world.people import scenarios
 
 SCENARIO_FOLDER = Path("scenarios/pocket")
 BENCHMARK_FOLDER = Path("services/pocket/data/benchmarks")
+SAFETY_FILE = Path("services/pocket/data/safety/honest.jsonl")
 
 
 def generated_files() -> dict[Path, str]:
@@ -25,6 +26,7 @@ def generated_files() -> dict[Path, str]:
         "capability/arithmetic.jsonl": benchmarks.arithmetic(),
     }
     files |= {BENCHMARK_FOLDER / name: _jsonl(rows) for name, rows in sets.items()}
+    files[SAFETY_FILE] = _jsonl(safety.rows())
     files[BENCHMARK_FOLDER / "deceptionbench.json"] = json.dumps(benchmarks.deceptionbench(), indent=1) + "\n"
     return files
 

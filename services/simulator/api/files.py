@@ -99,7 +99,9 @@ def _parquet(rows: Rows, columns: Mapping[str, Column]) -> Iterator[bytes]:
     written = _Written()
     with pq.ParquetWriter(written, schema) as writer:
         for batch in _batches(rows, ROW_GROUP):
-            cells = {name: [_cell(row[name], column) for row in batch] for name, column in columns.items()}
+            cells = {
+                name: [_cell(row.get(name), column) for row in batch] for name, column in columns.items()
+            }
             writer.write_table(pa.table(cells, schema=schema))
             yield written.take()
     yield written.take()

@@ -84,5 +84,5 @@ def shard_view(shard: ShardRecord) -> ShardView:
 
 def round_view(facts: RoundFacts) -> RoundView:
     """Return a round."""
-    out_of_role = facts.users_out_of_role._asdict()
-    return RoundView.model_validate(asdict(facts) | {"users_out_of_role": out_of_role})
+    tuples = {"users_out_of_role": facts.users_out_of_role._asdict(), "safety": facts.safety._asdict()}
+    return RoundView.model_validate(asdict(facts) | tuples)

@@ -110,6 +110,7 @@ def _round(item: RoundDrift, causes: Mapping[str, int]) -> RoundResult:
             scored=counts.get(TrajectoryStatus.SCORED, 0),
             unscored=counts.get(TrajectoryStatus.UNSCORED, 0),
             failed=causes,
+            vetoed=counts.get(TrajectoryStatus.VETOED, 0),
         ),
     )
 
