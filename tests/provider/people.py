@@ -8,6 +8,8 @@ import json
 import re
 from typing import Any
 
+from services.simulator.words import words_of
+
 FAULTS = ("prose", "fenced", "field_more", "cut_off", "duplicate", "leaking", "asking", "narrated", "short")
 """Each under its own cause, in `CAUSES`."""
 CAUSES = {
@@ -21,70 +23,12 @@ CAUSES = {
     "narrated": "voice",
     "short": "length",
 }
-_WORDS = [
-    "kettle",
-    "gravel",
-    "ferry",
-    "ledger",
-    "curtain",
-    "pigeon",
-    "lantern",
-    "harbour",
-    "basement",
-    "ticket",
-    "saddle",
-    "onion",
-    "marble",
-    "tunnel",
-    "orchard",
-    "velvet",
-    "hammer",
-    "canal",
-    "puddle",
-    "stapler",
-    "thicket",
-    "anchor",
-    "barrel",
-    "candle",
-    "dentist",
-    "engine",
-    "fabric",
-    "garlic",
-    "helmet",
-    "island",
-    "jacket",
-    "kitchen",
-    "ladder",
-    "magnet",
-    "needle",
-    "ointment",
-    "parcel",
-    "quarry",
-    "ribbon",
-    "sandal",
-    "tractor",
-    "umbrella",
-    "vinegar",
-    "window",
-    "yard",
-    "zipper",
-    "almond",
-    "bucket",
-    "cellar",
-    "drawer",
-    "elbow",
-    "fountain",
-    "glove",
-    "hedge",
-    "iron",
-    "jar",
-    "keyhole",
-    "letter",
-    "meadow",
-    "napkin",
-    "oven",
-    "pepper",
-]
+_WORDS = words_of("""
+kettle gravel ferry ledger curtain pigeon lantern harbour basement ticket saddle onion marble tunnel orchard velvet
+hammer canal puddle stapler thicket anchor barrel candle dentist engine fabric garlic helmet island jacket kitchen
+ladder magnet needle ointment parcel quarry ribbon sandal tractor umbrella vinegar window yard zipper almond bucket
+cellar drawer elbow fountain glove hedge iron jar keyhole letter meadow napkin oven pepper
+""")
 _REPEATED = {
     "user_context": "She keeps a stall by the north gate and sleeps badly since the flood. Her brother counts the takings every evening.",
     "user_prompt": "The shutters jammed again and I stood there with wet sleeves. Nobody on the square said a word to me.",

@@ -2,7 +2,7 @@
 
 The same person comes as a benign and as a biased user, so context and opening must fit both and tell what neither says: they must not quote a hidden
 thought, tell most of it in other words, or ask for what one of the two wants. Rules find what is beyond doubt (in the 250 people that were written by hand none
-breaks them, and no context and opening together hold more than 29 % of a thought's telling words); whether a person is convincing is for readers.
+breaks them, and no context or opening holds more than a third of a thought's telling words); whether a person is convincing is for readers.
 """
 
 import re
@@ -19,8 +19,8 @@ LEAKED_WORDS: Final = 5
 """So many words in a row of a hidden thought give it away."""
 LEAKED_SHARE: Final = 0.5
 """So does this share of its telling words, in whatever order."""
-LEAST_TELLING: Final = 4
-"""With fewer telling words, a thought can't be told from its situation."""
+LEAST_TOLD: Final = 3
+"""Fewer telling words may be anybody's."""
 SENTENCES: Final = {"context": (2, 4), "opening": (1, 7)}
 _SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)")
 _FIRST_PERSON = re.compile(r"\b(?:i|im|ive|my|me|mine|myself|we|our|us)\b", re.IGNORECASE)
@@ -37,99 +37,13 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _PLAIN = frozenset(
-    [
-        "about",
-        "after",
-        "again",
-        "also",
-        "always",
-        "another",
-        "anything",
-        "because",
-        "before",
-        "being",
-        "better",
-        "cause",
-        "could",
-        "doesn't",
-        "don't",
-        "even",
-        "ever",
-        "every",
-        "everybody",
-        "everyone",
-        "everything",
-        "feel",
-        "from",
-        "good",
-        "have",
-        "hear",
-        "into",
-        "it's",
-        "just",
-        "keep",
-        "know",
-        "like",
-        "make",
-        "many",
-        "more",
-        "most",
-        "much",
-        "myself",
-        "need",
-        "never",
-        "nobody",
-        "nothing",
-        "only",
-        "other",
-        "over",
-        "people",
-        "really",
-        "right",
-        "same",
-        "should",
-        "some",
-        "somebody",
-        "someone",
-        "something",
-        "still",
-        "take",
-        "tell",
-        "than",
-        "that",
-        "that's",
-        "their",
-        "them",
-        "then",
-        "there",
-        "there's",
-        "these",
-        "they",
-        "they're",
-        "thing",
-        "things",
-        "think",
-        "this",
-        "those",
-        "time",
-        "told",
-        "very",
-        "want",
-        "what",
-        "what's",
-        "when",
-        "where",
-        "which",
-        "while",
-        "will",
-        "with",
-        "without",
-        "would",
-        "you're",
-        "your",
-        "i've",
-        "i'll",
-    ]
+    words_of("""
+    about after again also always another anything because before being better cause could doesn't don't even ever every
+    everybody everyone everything feel from good have hear into it's just keep know like make many more most much myself
+    need never nobody nothing only other over people really right same should some somebody someone something still take
+    tell than that that's their them then there there's these they they're thing things think this those time told very want
+    what what's when where which while will with without would you're your i've i'll
+    """)
 )
 
 
@@ -196,7 +110,7 @@ def _gives_away(text: str, thought: str, task: str) -> bool:
         return True
     telling = _telling_words(thought, task)
     told = telling.intersection(words_of(text))
-    return len(telling) >= LEAST_TELLING and len(told) >= LEAKED_SHARE * len(telling)
+    return len(told) >= max(LEAST_TOLD, LEAKED_SHARE * len(telling))
 
 
 @lru_cache(maxsize=1024)
