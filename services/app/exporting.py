@@ -37,8 +37,8 @@ def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
     user: Annotated[list[UserKind] | None, typer.Option(help="Kind of user.")] = None,
     status: Annotated[list[TrajectoryStatus] | None, typer.Option(help="How they ended.")] = None,
     selected: Annotated[list[Label] | None, typer.Option(help="Those selected under this label.")] = None,
-    score_from: Annotated[int | None, typer.Option(help="Least satisfaction.")] = None,
-    score_to: Annotated[int | None, typer.Option(help="Most satisfaction.")] = None,
+    score_from: Annotated[float | None, typer.Option(help="Least satisfaction.")] = None,
+    score_to: Annotated[float | None, typer.Option(help="Most satisfaction.")] = None,
     text: Annotated[str | None, typer.Option(help="A web search in what was said: `plan -doctor`.")] = None,
 ) -> None:
     """Write whole conversations, with ratings, calls, and how they were selected."""

@@ -134,7 +134,7 @@ def trajectory_table(summaries: Iterable[TrajectorySummary]) -> Table:
     """Return a list of trajectories."""
     table = Table("id", "round", "slot", "scenario", "profile", "user", "satisfaction", "selected", box=None)
     for item in summaries:
-        score = str(item.satisfaction) if item.satisfaction is not None else f"{item.status}: {item.cause}"
+        score = f"{item.satisfaction:g}" if item.satisfaction is not None else f"{item.status}: {item.cause}"
         table.add_row(
             str(item.id),
             str(item.round),
@@ -155,7 +155,7 @@ def transcript(held: TrajectoryView) -> RenderableType:
     for message in held.messages:
         style = {"system": "dim", "user": "yellow", "assistant": "cyan"}[message.role]
         rating = next(ratings, None) if message.role == "assistant" else None
-        suffix = f"   [rated {rating}]" if rating is not None else ""
+        suffix = f"   [rated {rating:g}]" if rating is not None else ""
         lines.append(
             Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style)
         )

@@ -37,17 +37,26 @@ class Environment:
         prompt = self.prompts.therapist_prompt.format(**_shared(slot))
         if not show_preference:
             return prompt
-        preference = slot.scenario.thought(slot.kind)
-        return f"{prompt} {self.prompts.preference_line.format(**_shared(slot), preference=preference)}"
+        return f"{prompt} {self.prompts.preference_line.format(**_shared(slot), preference=slot.thought)}"
 
     def user_prompt(self, slot: Slot) -> str:
         """Return the user model's system prompt: who it is and what it has on its mind."""
-        return self.prompts.user_prompt.format(**_shared(slot), thought=slot.scenario.thought(slot.kind))
+        return self.prompts.user_prompt.format(**_shared(slot), thought=slot.thought)
 
-    def rating_prompt(self, slot: Slot, number: int) -> str:
-        """Return the question for a rating of the assistant's reply `number`, counted from 1."""
-        thought = slot.scenario.thought(slot.kind)
-        return self.prompts.rating_prompt.format(**_shared(slot), thought=thought, number=number)
+    def rating_prompt(self, slot: Slot, number: int, version: str) -> str:
+        """Return the question for a rating of the assistant's reply `number`, counted from 1, as a version puts it."""
+        prompt = self.prompts.rating_prompts[version]
+        return prompt.format(**_shared(slot), thought=slot.thought, number=number)
+
+    def check_rating_prompt(self, version: str) -> None:
+        """Raise SpecError for a version of the rating prompt that is not here."""
+        known = self.prompts.rating_prompts
+        if version not in known:
+            guess = near(version, known)
+            mend = f"did you mean {guess}?" if guess else f"use {', '.join(sorted(known))}"
+            raise SpecError(
+                f"conversation.rating_prompt: environment {self.name!r} has no {version!r}; {mend}"
+            )
 
 
 def _shared(slot: Slot) -> dict[str, str]:

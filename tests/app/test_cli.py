@@ -201,7 +201,7 @@ def test_trajectory(small_sweep: SmallSweep) -> None:
     assert sum(stored["ratings"]) == chosen["satisfaction"]
     assert stored["selection"]["reason"].startswith("rank 1 of 32 by satisfaction")
     shown = " ".join(looked(small_sweep, "trajectory", chosen["id"]).out.split())
-    assert f"[rated {stored['ratings'][0]}]" in shown
+    assert f"[rated {stored['ratings'][0]:g}]" in shown
 
 
 @pytest.mark.slow

@@ -49,7 +49,9 @@ def test_environment_templates_take_their_fields():
     assert "P1" in environment["preference_line"].format(preference="P1")
     filled = environment["user_prompt"].format(scenario="S1", context="C1", thought="T1")
     assert all(part in filled for part in ("S1", "C1", "T1"))
-    assert environment["rating_prompt"].format(number=2) == users.RATING_PROMPT.format(number=2)
+    assert environment["rating_prompts"]["satisfied-1"].format(number=2) == users.RATING_PROMPT.format(
+        number=2
+    )
 
 
 def test_all_that_the_policy_reads_is_in_its_vocabulary():

@@ -7,6 +7,7 @@ may pass is drawn anew for each try. `GET /seen` tells what it was asked.
 import asyncio
 import hashlib
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -49,6 +50,8 @@ class Provider:
     hang_s: float = 60.0
     person_fault_share: float = 0.0
     """Of each fault of a person."""
+    logprobs: str = "told"
+    """Whether log-probabilities that are asked for are `told` (with ratings), left out (`silent`), or `refused`."""
     requests: int = 0
     arrivals: list[float] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
@@ -81,8 +84,12 @@ class Provider:
         fault = self._fault(name, self.tries[name])
         self.faults[fault or "none"] += 1
         text, finish = self._text(request, name)
-        if fault is None:
-            await _answer(send, 200, completion(text, request, finish=finish))
+        if request.get("logprobs") and self.logprobs == "refused":
+            await _answer(send, 400, '{"error": {"message": "logprobs is not supported with this model"}}')
+        elif fault is None:
+            tells = is_rating(request) and request.get("logprobs") and self.logprobs == "told"
+            told = places(text) if tells else None
+            await _answer(send, 200, completion(text, request, finish=finish, logprobs=told))
         else:
             await self._fail(fault, text, request, send)
 
@@ -131,20 +138,33 @@ def said(name: str) -> str:
     return f"I think {' '.join(words)}."
 
 
+def places(rating: str) -> list[dict[str, Any]]:
+    """Return a rating's one token as OpenAI tells it: it has half of the probability, its neighbours on the scale share the rest."""
+    near = [str(number) for number in (int(rating) - 1, int(rating) + 1) if 1 <= number <= 10]
+    shares = {rating: 0.5, **{number: 0.5 / len(near) for number in near}}
+    told = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in shares.items()]
+    return [told[0] | {"top_logprobs": told}]
+
+
 def completion(
-    content: str | None, request: dict[str, Any], refusal: str | None = None, finish: str = "stop"
+    content: str | None,
+    request: dict[str, Any],
+    refusal: str | None = None,
+    finish: str = "stop",
+    logprobs: list[dict[str, Any]] | None = None,
 ) -> str:
     """Return a chat completion as OpenAI words it."""
     asked = sum(len(message["content"]) for message in request["messages"]) // 4
     answered = len(content or "") // 4 + 1
     message = {"role": "assistant", "content": content, "refusal": refusal}
+    told = None if logprobs is None else {"content": logprobs, "refusal": None}
     return json.dumps(
         {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
             "model": request["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+            "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": told}],
             "usage": {
                 "prompt_tokens": asked,
                 "completion_tokens": answered,

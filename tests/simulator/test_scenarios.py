@@ -117,19 +117,19 @@ def test_a_folder_is_an_environment():
             "environment.yaml",
             "{number}",
             "{number!r}",
-            "environment.yaml: rating_prompt: {number!r} is no field",
+            "environment.yaml: rating_prompts: {number!r} is no field",
         ),
         (
             "environment.yaml",
             "{number}",
             "{number:>{task}}",
-            "environment.yaml: rating_prompt: {number:>{task}} is no field",
+            "environment.yaml: rating_prompts: {number:>{task}} is no field",
         ),
         (
             "environment.yaml",
             "reply {number}",
             "the reply",
-            "environment.yaml: rating_prompt: {number} is missing; write it where it belongs",
+            "environment.yaml: rating_prompts: {number} is missing; write it where it belongs",
         ),
         (
             "environment.yaml",
@@ -139,9 +139,9 @@ def test_a_folder_is_an_environment():
         ),
         (
             "environment.yaml",
+            "rating_prompts",
             "rating_prompt",
-            "rating_promt",
-            "environment.yaml: rating_promt: unknown key; did you mean rating_prompt?",
+            "environment.yaml: rating_prompt: unknown key; did you mean rating_prompts?",
         ),
         (
             "meals.yaml",

@@ -256,7 +256,7 @@ class TrajectoryRow(Base):
     policy: Mapped[str]
     status: Mapped[str]
     cause: Mapped[str | None]
-    satisfaction: Mapped[int | None]
+    satisfaction: Mapped[float | None]
     messages: Mapped[list[Any]]
     words: Mapped[Any] = mapped_column(TSVECTOR, Computed(WORDS, persisted=True), deferred=True)
     """What both sides said, for text search; the system prompt is left out."""

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeVarTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Integer,
     Select,
     Text,
     TextClause,
@@ -78,7 +77,7 @@ class Search(NamedTuple):
 class Place(NamedTuple):
     """Where a row stands in any order."""
 
-    satisfaction: int | None
+    satisfaction: float | None
     id: int
 
 
@@ -94,8 +93,8 @@ class Filter:
     policies: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
     """Only those selected under one of these labels."""
-    score_from: int | None = None
-    score_to: int | None = None
+    score_from: float | None = None
+    score_to: float | None = None
     words: str | None = None
     """A web search over what both sides said: `plan -doctor "call a friend"`."""
 
@@ -125,7 +124,7 @@ class Summary:
     policy: str
     status: str
     cause: str | None
-    satisfaction: int | None
+    satisfaction: float | None
     label: str | None
     opening: str
     """The beginning of the first message that the user said."""
@@ -279,7 +278,7 @@ def _bounds(which: Filter, sort: Sort) -> Iterator[ColumnElement[bool]]:
     if len(which.labels) != 1 or len(which.runs) > 1:
         return
     first = func.max(SelectionRow.score) if sort.is_falling else func.min(SelectionRow.score)
-    scores = select(cast(first, Integer)).where(SelectionRow.label == which.labels[0])
+    scores = select(first).where(SelectionRow.label == which.labels[0])
     if which.runs:
         scores = scores.where(SelectionRow.run_id == which.runs[0])
     edge = scores.scalar_subquery()

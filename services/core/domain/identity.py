@@ -7,9 +7,11 @@ weights or an edited scenario, the same spec file is another run.
 
 import hashlib
 import json
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from services.core.domain.spec import RunSpec
+
+_OF_RATINGS: Final = frozenset({"rating", "rating_prompt"})
 
 
 class Fingerprints(TypedDict):
@@ -43,13 +45,14 @@ def evaluation_key(spec: RunSpec, fingerprints: Fingerprints) -> str:
 def evaluation_identity(spec: RunSpec, fingerprints: Fingerprints) -> dict[str, Any]:
     """Return everything that decides how a policy is measured, ready for JSON.
 
-    The held-out conversations are part of a measurement, so the way conversations are held is too.
+    The held-out conversations are part of a measurement, so the way conversations are held is too; they are not rated.
     """
     identity = spec.identity()
+    held = {name: value for name, value in identity["conversation"].items() if name not in _OF_RATINGS}
     return {
         "seed": spec.seed,
         "evaluation": identity["evaluation"],
-        "conversation": identity["conversation"],
+        "conversation": held,
         "environment": spec.population.environment,
         "fingerprints": {name: value for name, value in fingerprints.items() if name not in _OF_TRAINING},
     }

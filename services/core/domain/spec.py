@@ -44,6 +44,8 @@ class PopulationSpec(Section):
     """Scenario names; none means every scenario that is not held out."""
     biased_share: Share
     """Slot i is biased iff its seeded uniform is below this share, so arms of a sweep are nested."""
+    bias_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How biased a biased user is: at 1 (the paper's) only the biased thought is on its mind, below that both, in this balance."""
     conversations: Annotated[int, Field(ge=1, le=1_000_000)] = 400
     """Conversations (slots) a round."""
 
@@ -56,14 +58,23 @@ class ConversationSpec(Section):
     show_preference: bool = False
     """Whether the policy's system prompt states what this user wants to hear (the paper's Fig. 20 does)."""
     temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
-    """Sampling temperature of both sides; 0 takes the likeliest word."""
+    """Sampling temperature of the policy; 0 takes the likeliest word."""
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
     """Most tokens of one assistant reply."""
+    user_temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    """Sampling temperature of the user's turns and ratings; none means the policy's."""
+    user_max_tokens: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Most tokens of one user's turn; none means as many as the policy has."""
     check_users: bool = True
     """Whether what a simulated user says out of role (nothing, the other side's words, a machine's, its hidden thought) is asked for
     once more; twice out of role, the conversation is not scored, so it trains nothing."""
     user_model: Name = "pocket-user"
     """Which registered model plays the user and rates the replies."""
+    rating: Literal["sampled", "expected"] = "sampled"
+    """What a rating is: the whole number that the user model answers (read as the paper's), or the mean of 1 to 10 over the
+    probabilities that it gives them, for which it must tell log-probabilities."""
+    rating_prompt: Name = "satisfied-1"
+    """Which of the environment's rating prompts asks for a rating."""
 
 
 class SelectionSpec(Section):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from services.core.domain.bias import mixed_thought
 from services.core.domain.chat import Message
 
 
@@ -75,6 +76,16 @@ class Slot:
     kind: UserKind
     scenario: Scenario
     profile: Profile
+    strength: float = 1.0
+    """How biased it is if it is a biased user: above 0, up to 1."""
+
+    @property
+    def thought(self) -> str:
+        """What this user has on its mind and does not say."""
+        scenario = self.scenario
+        if self.kind is UserKind.BENIGN:
+            return scenario.benign_thought
+        return mixed_thought(scenario.benign_thought, scenario.biased_thought, self.strength)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,8 @@ class Call:
     """Which reply of the assistant the veto's judge read; 1 is the first."""
     ruling: str | None = None
     """What that judge said, word for word; None if it could not be asked."""
+    rating_probabilities: tuple[float, ...] | None = None
+    """How probable each rating from 1 to 10 was, where ratings are expected ones. Their sum is what could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +134,15 @@ class Trajectory:
     cause: str | None
     """Why it failed or stayed unscored: a short word."""
     messages: tuple[Message, ...]
-    ratings: tuple[int, ...]
-    """One rating 1–10 per assistant reply, if scored."""
+    ratings: tuple[float, ...]
+    """One rating from 1 to 10 per assistant reply, if scored; whole numbers where they are sampled."""
     calls: tuple[Call, ...]
 
     @property
-    def satisfaction(self) -> int | None:
+    def satisfaction(self) -> float | None:
         """The sum of the ratings, or None unless scored (vetoed or not)."""
-        return sum(self.ratings) if self.status in RATED else None
+        # To four decimals, as expected ratings have them: sums of floats in another order are then still equal.
+        return round(sum(self.ratings), 4) if self.status in RATED else None
 
     def as_facts(self) -> dict[str, Any]:
         """Return what must repeat when the run is repeated: all but times and costs."""

@@ -63,7 +63,8 @@ class WireModel:
     async def _complete(self, request: ChatRequest) -> Completion:
         answer = await self._wire.post("/v1/chat/completions", body_of(request, self._endpoint.model))
         if not answer.is_ok:
-            raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause_of(answer))
+            cause = cause_of(answer.body, request)
+            raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause)
         return read_completion(self._wire.url, answer)
 
 
@@ -90,7 +91,7 @@ class LiteLlmModel:
             try:
                 return self._reply(await self._ask(request), started)
             except Exception as error:
-                failure = _failure(self._endpoint.model, error)
+                failure = _failure(request, self._endpoint.model, error)
                 if failure.cause not in _PASSING.values() or time.monotonic() + pause_s > give_up_at:
                     raise failure from error
             await asyncio.sleep(pause_s * random.uniform(0.5, 1))
@@ -124,12 +125,13 @@ class LiteLlmModel:
         return reply_of(completion, started, cost_usd)
 
 
-def _failure(model: str, error: Exception) -> ProviderError:
+def _failure(request: ChatRequest, model: str, error: Exception) -> ProviderError:
     """Return LiteLLM's error as ours, under the cause that a failure's row gets."""
     if isinstance(error, ProviderError):
         return error
     name = type(error).__name__
-    cause = "garbled" if _is_no_json(error) else _PASSING.get(name) or _FINAL.get(name) or "refused"
+    known = _PASSING.get(name) or _FINAL.get(name)
+    cause = "garbled" if _is_no_json(error) else known or cause_of(str(error), request)
     return ProviderError(f"{model}: {' '.join(str(error).split())[:300] or name}", cause)
 
 

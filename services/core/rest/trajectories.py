@@ -26,7 +26,7 @@ class TrajectorySummary(Model):
     status: TrajectoryStatus
     cause: str | None = Field(default=None, examples=[None])
     """Why it is not scored."""
-    satisfaction: int | None = Field(default=None, examples=[17])
+    satisfaction: float | None = Field(default=None, examples=[17.0])
     """The sum of the ratings; null unless scored or vetoed."""
     label: Label | None = None
     """What it is to the round's training; null if it was not selected."""
@@ -70,6 +70,8 @@ class CallView(Model):
     """Which reply of the assistant the veto's judge read; 1 is the first."""
     ruling: str | None = Field(default=None, examples=[None])
     """What that judge said, word for word."""
+    rating_probabilities: tuple[float, ...] | None = None
+    """How probable each rating from 1 to 10 was, where ratings are expected ones; their sum is what could be read."""
 
 
 class SelectionReason(Model):
@@ -95,11 +97,11 @@ class TrajectoryView(Model):
     policy: str = Field(examples=["run-3f2a91bc-r1"])
     status: TrajectoryStatus
     cause: str | None = Field(default=None, examples=[None])
-    satisfaction: int | None = Field(default=None, examples=[17])
+    satisfaction: float | None = Field(default=None, examples=[17.0])
     messages: tuple[MessageView, ...]
     """From the policy's system prompt on, as the policy saw it."""
-    ratings: tuple[int, ...] = Field(examples=[[8, 9]])
-    """One rating 1–10 for each reply of the assistant, if scored or vetoed."""
+    ratings: tuple[int | float, ...] = Field(examples=[[8, 9]])
+    """One rating from 1 to 10 for each reply of the assistant, if scored or vetoed; whole numbers where they are sampled."""
     calls: tuple[CallView, ...]
     selection: SelectionReason | None = None
     """Null if it was not selected."""

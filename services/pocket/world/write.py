@@ -44,7 +44,7 @@ def _environment() -> dict[str, Any]:
         "therapist_prompt": therapy.THERAPIST_PROMPT,
         "preference_line": therapy.PREFERENCE_LINE,
         "user_prompt": users.USER_PROMPT,
-        "rating_prompt": users.RATING_PROMPT,
+        "rating_prompts": {"satisfied-1": users.RATING_PROMPT},
     }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 from collections import Counter
@@ -162,3 +163,38 @@ def test_the_fake_is_as_faithful_as_it_says() -> None:
         json.loads(completion("7", {"model": "m", "messages": []}))["choices"][0]["message"]["content"] == "7"
     )
     assert is_rating({"messages": [{"content": "Say a whole number from 1 to 10."}]})
+
+
+def rating(top_logprobs: int) -> ChatRequest:
+    asked = (Message("user", "Rate the reply from 1 to 10."),)
+    return ChatRequest("user", asked, Sampling(1.0, 8, 1), top_logprobs=top_logprobs)
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_log_probabilities_come_place_by_place_where_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        with_them, without = asked(model_at(url, way), [rating(20), rating(0)])
+    assert isinstance(with_them, ChatReply)
+    assert isinstance(without, ChatReply)
+    assert without.choices is None
+    assert with_them.choices is not None
+    (place,) = with_them.choices
+    assert place.drawn == with_them.text
+    assert place.logprobs[place.drawn] == pytest.approx(math.log(0.5))
+    assert sum(math.exp(logprob) for logprob in place.logprobs.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_a_model_that_refuses_or_leaves_them_out_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider(logprobs="refused") as url:
+        assert asked(model_at(url, way), [rating(20)]) == ["no_logprobs"]
+    with provider(logprobs="silent") as url:
+        (reply,) = asked(model_at(url, way), [rating(20)])
+    assert isinstance(reply, ChatReply)
+    assert reply.choices is None

@@ -147,3 +147,14 @@ def test_verdicts_come_with_what_the_judge_said(api: Api, form: str) -> None:
     detail = json.loads(found["detail"]) if form == "parquet" else found["detail"]
     assert (found["item"], found["round"], found["policy"]) == ("2", 0, "pocket")
     assert detail["text"] == "what was said"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_ratings_may_be_fractions(api: Api, form: str) -> None:
+    run = a_run(api.engine)
+    hold(api.engine, run, 1, [a_trajectory(0, ratings=(7.25, 8)), a_trajectory(1, ratings=(7, 8))])
+    found = exported(api, "trajectories", run=run, score_from=15.1, format=form)
+    assert [(row["satisfaction"], row["ratings"]) for row in found] == [(15.25, [7.25, 8])]
+    (listed,) = api.client.get("/v1/trajectories", params={"run": run, "score_from": 15.1}).json()["items"]
+    assert listed["satisfaction"] == 15.25
+    assert api.client.get(f"/v1/trajectories/{listed['id']}").json()["ratings"] == [7.25, 8]
