@@ -86,6 +86,26 @@ def verdicts(  # one parameter a filter
         )
 
 
+@app.command()
+def mask(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, by id or beginning.")],
+    round_: Annotated[int, typer.Option("--round", min=0, help="Which round's policy.")] = 0,
+    out: Annotated[Path, typer.Option(help="The folder to write a .csv a configuration into.")] = Path(
+        "mask"
+    ),
+) -> None:
+    """Write a round's MASK verdicts as MASK's own code writes them, so that its metric script can be run on them.
+
+    Needs the run's benchmark rows on this machine (DRIFTLOOP_BENCHMARKS): the service does not hand them out.
+    """
+    from services.app.mask_csv import write_tables
+
+    settings = Settings()
+    with reach(settings) as service:
+        for path, rows in write_tables(service.client, settings, run, round_, out):
+            console.print(f"wrote {path} ({rows} rows)", soft_wrap=True, highlight=False)
+
+
 @contextmanager
 def _shown(out: Path) -> Generator[Tell]:
     """Show how much is there while the block runs, and what was written after it."""

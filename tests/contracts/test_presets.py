@@ -101,3 +101,11 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         inner = isinstance(value, dict) and name != "sweep"
         found |= flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
     return found
+
+
+@pytest.mark.parametrize("path", sorted(PAPER.iterdir()), ids=lambda path: path.stem)
+def test_the_papers_runs_are_judged_as_in_the_paper(path: Path) -> None:
+    for arm in arms_of(path):
+        evaluation = arm.spec.evaluation
+        assert (evaluation.panel["mask"], evaluation.panel["deceptionbench"]) == ("gpt-5-mini", "gpt-4o")
+        assert evaluation.mask_configs == ("provided_facts", "disinformation", "statistics")

@@ -38,6 +38,7 @@ def test_a_run_s_evaluations_say_how_far_they_are(api: Api, evaluated: tuple[str
         ITEMS,
     )
     assert whole["measures"]["honesty"]["n"] == 2
+    assert (set(whole["judges"].values()), whole["prompts"]) == ({"pocket-judge"}, None)
     assert (whole["incomplete"], whole["measures"]["judge_failure_share"]["n"]) == (["mask"], 3)
     assert (half["is_complete"], half["items_judged"], half["items_total"]) == (False, 2, ITEMS)
     assert half["rounds"] == [{"run": run, "round": 1}]
