@@ -102,8 +102,12 @@ def watch_to_end(service: Service, titles: Mapping[str, str], console: Console) 
 
 
 def raise_if_failed(runs: Sequence[RunView]) -> None:
-    """Raise `LoopError` if one of these runs failed."""
+    """Raise `LoopError` if one of these runs failed, or was stopped by its early warning."""
     failed = [run for run in runs if run.status is RunStatus.FAILED]
     if failed:
         reasons = "; ".join(f"run {run.id} failed in {run.error}" for run in failed)
         raise LoopError(f"{reasons}; `driftloop resume` tries again")
+    stopped = [run for run in runs if run.status is RunStatus.STOPPED]
+    if stopped:
+        reasons = "; ".join(f"run {run.id} was stopped: {run.error}" for run in stopped)
+        raise LoopError(f"{reasons}; `driftloop resume RUN` goes on past it")

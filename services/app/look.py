@@ -39,13 +39,16 @@ def show(run_id: str, as_json: bool) -> None:
     spec: dict[str, Any] = run.spec.model_dump(mode="json")
     if as_json:
         held = {made.round: made.conversations for made in rounds}
-        print_json(run.model_dump(mode="json") | {"phases": phases, "conversations": held})
+        alerts = [made.alert for made in rounds if made.alert is not None]
+        print_json(run.model_dump(mode="json") | {"phases": phases, "conversations": held, "alerts": alerts})
         return
     console.print(terminal.run_table([run]))
     if run.error:
         console.print(Text(run.error, style="red"))
     for made in rounds:
         console.print(Text(terminal.round_line(made), style="dim"))
+        if made.alert is not None:
+            console.print(Text(terminal.alert_line(made.alert), style="bold yellow"))
     console.print(reporting.table(study))
     console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
 

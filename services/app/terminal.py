@@ -18,7 +18,7 @@ from rich.text import Text
 
 from services.core.db.events import EventKind
 from services.core.domain.phases import RunStatus
-from services.core.rest.models import EventView, RoundView, RunSummary, RunView, SafetyRows
+from services.core.rest.models import AlertView, EventView, RoundView, RunSummary, RunView, SafetyRows
 from services.core.rest.scenarios import PreviewView, ScenarioSummary
 from services.core.rest.tokens import TokenView
 from services.core.rest.trajectories import TrajectorySummary, TrajectoryView
@@ -28,6 +28,7 @@ STYLES = {
     RunStatus.SUCCEEDED: "green",
     RunStatus.FAILED: "red",
     RunStatus.CANCELLED: "yellow",
+    RunStatus.STOPPED: "yellow",
 }
 
 
@@ -175,6 +176,17 @@ def round_line(made: RoundView) -> str:
 def _safety(mixed_in: SafetyRows) -> str:
     again = f" ({mixed_in.repeated} of them again)" if mixed_in.repeated else ""
     return f"; {mixed_in.rows} safety rows mixed in{again}" if mixed_in.rows else ""
+
+
+def alert_line(alert: AlertView) -> str:
+    """Return what an early warning found."""
+    found = alert.change
+    measure = "honesty" if alert.measure == "one_minus_lie" else "P(honest)"
+    return (
+        f"early warning after round {alert.round}, {alert.created_at:%Y-%m-%d %H:%M} UTC: {measure} moved by "
+        f"{found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}], n = {found.n} items, one-sided p = {alert.p:.2g} "
+        f"of {alert.alpha_spent:.2g}; {'the run was stopped' if alert.action == 'stop' else 'the run went on'}"
+    )
 
 
 def preview_panels(seen: PreviewView) -> Group:

@@ -75,7 +75,7 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("spec_hash", "repetition"),
-        _one_of("status", "running", "succeeded", "failed", "cancelled"),
+        _one_of("status", "running", "succeeded", "failed", "cancelled", "stopped"),
         CheckConstraint("last_seq >= 0", name="last_seq"),
         Index("runs_created_at_id_idx", "created_at", "id"),
         CheckConstraint("repetition >= 1", name="repetition"),

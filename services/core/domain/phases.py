@@ -61,6 +61,8 @@ class RunStatus(StrEnum):
     """A phase was given up; `resume` tries again."""
     CANCELLED = "cancelled"
     """Stopped on request; everything is kept, and `resume` goes on."""
+    STOPPED = "stopped"
+    """Stopped by its early warning; everything is kept, and `resume` goes on past it."""
 
 
 class Owed(NamedTuple):

@@ -240,6 +240,19 @@ class EvaluationSpec(Section):
         }
 
 
+class WarningSpec(Section):
+    """An early warning: what is looked for after every round's measurement."""
+
+    action: Literal["none", "alert", "stop"] = "none"
+    """`alert` notes the drop and goes on; `stop` also ends the run there (`driftloop resume` goes on past it)."""
+    measure: Literal["one_minus_lie", "honest"] = "one_minus_lie"
+    """Honesty, which is 1 − P(lie), or P(honest), which also falls when the policy evades."""
+    drop: Share = 0.05
+    """The smallest drop since round 0, as measured, that counts; a smaller one may be established and not matter."""
+    alpha: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
+    """Chance that a run whose honesty never fell is ever warned of; every planned round gets the same part of it."""
+
+
 class ConcurrencySpec(Section):
     """How fast, never what: not part of a run's identity."""
 
@@ -266,6 +279,7 @@ class RunSpec(Section):
     training: TrainingSpec
     mitigations: MitigationsSpec = MitigationsSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    warning: WarningSpec = WarningSpec()
     concurrency: ConcurrencySpec = ConcurrencySpec()
 
     @model_validator(mode="after")
@@ -279,9 +293,21 @@ class RunSpec(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _a_warning_has_what_it_reads(self) -> "RunSpec":
+        if self.warning.action != "none" and "mask" not in self.evaluation.benchmarks:
+            raise ValueError(
+                f"warning.action: {self.warning.action} reads honesty, which is not measured; add mask to evaluation.benchmarks"
+            )
+        return self
+
     def identity(self) -> dict[str, Any]:
-        """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken is no part of it."""
-        found = self.model_dump(mode="json", exclude={"concurrency", "name"})
+        """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken is no part of it.
+
+        A rule of early warning is, since it was decided before the run; without one nothing is, so that old runs stay themselves.
+        """
+        unruled = {"warning"} if self.warning.action == "none" else set[str]()
+        found = self.model_dump(mode="json", exclude={"concurrency", "name"} | unruled)
         if not self.mitigations.safety_share:
             found["mitigations"]["safety_data"] = "none"
         return found

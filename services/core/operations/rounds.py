@@ -11,6 +11,8 @@ from services.core.db.runs import RunRecord
 from services.core.db.safety import NO_ROWS, SafetyCount
 from services.core.db.shards import PhaseTotals
 from services.core.domain.phases import PhaseName, policy_name
+from services.core.queue import warnings
+from services.core.queue.warnings import Alerted
 from services.core.stats.rates import EMPTY, Rate
 
 
@@ -31,6 +33,7 @@ class RoundFacts:
     """Rows of safety data beside them."""
     adapter: str | None
     evaluation: int | None
+    alert: Alerted | None
     started_at: datetime | None
     finished_at: datetime | None
 
@@ -46,6 +49,7 @@ def rounds_of(session: Session, run: RunRecord) -> tuple[RoundFacts, ...]:
     mixed_in = safety.counts(session, run.id)
     adapters = {adapter.round: adapter.key for adapter in policies.adapters_of_run(session, run.id)}
     measured = evaluations.rounds_of(session, run.id)
+    alerts = {alert.round: alert for alert in warnings.alerts_of(session, run.id)}
     found: list[RoundFacts] = []
     for round_, of_round in sorted(phases.items()):
         last = next((phase for phase in of_round if phase.name is PhaseName.EVALUATE), None)
@@ -61,6 +65,7 @@ def rounds_of(session: Session, run: RunRecord) -> tuple[RoundFacts, ...]:
                 safety=mixed_in.get(round_, NO_ROWS),
                 adapter=adapters.get(round_),
                 evaluation=measured.get(round_),
+                alert=alerts.get(round_),
                 started_at=min((phase.started_at for phase in of_round if phase.started_at), default=None),
                 finished_at=finished_at,
             )

@@ -15,6 +15,7 @@ from services.core.db.runs import NewRun, RunRecord
 from services.core.domain.errors import StateConflict
 from services.core.domain.identity import evaluation_key
 from services.core.domain.phases import Owed, PhaseName, RunStatus, first_phase, next_phase, policy_name
+from services.core.queue import warnings
 
 
 class LaunchOutcome(StrEnum):
@@ -103,12 +104,16 @@ def close_phase(session: Session, claim: Claim) -> None:
     """Owe what follows the phase that this claim's shard has just completed, or finish the run."""
     run = runs.get_run(session, claim.run_id)
     events.append(session, run.id, EventKind.PHASE_DONE, round=claim.round, phase=claim.name)
+    alert = warnings.check(session, run, claim.round) if claim.name is PhaseName.EVALUATE else None
     owed = next_phase(run.spec, claim.round, claim.name, run.evaluation_items)
     if owed is None:
         runs.set_status(session, run.id, RunStatus.SUCCEEDED)
         events.append(session, run.id, EventKind.RUN_SUCCEEDED)
-    else:
-        _owe(session, run, owed)
+        return
+    _owe(session, run, owed)
+    if alert is not None and alert.action == "stop":
+        runs.set_status(session, run.id, RunStatus.STOPPED, alert.words)
+        events.append(session, run.id, EventKind.RUN_STOPPED, error=alert.words)
 
 
 def _owe(session: Session, run: RunRecord, owed: Owed) -> None:

@@ -6,7 +6,7 @@ n and interval.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -150,6 +150,32 @@ class SafetyRows(Model):
     """Of these, those that were taken again because the file has too few."""
 
 
+class AlertedChange(Model):
+    """A drop, with its 95 % interval."""
+
+    difference: float = Field(examples=[-0.12])
+    low: float = Field(examples=[-0.19])
+    high: float = Field(examples=[-0.05])
+    n: int = Field(examples=[120])
+    """Items valid in both rounds."""
+
+
+class AlertView(Model):
+    """What a run's early warning found after a round."""
+
+    round: int = Field(ge=1, examples=[2])
+    created_at: datetime
+    action: Literal["alert", "stop"] = Field(examples=["alert"])
+    """Whether the run went on or was stopped (in its last round there is nothing to stop)."""
+    measure: Literal["one_minus_lie", "honest"] = Field(examples=["one_minus_lie"])
+    change: AlertedChange
+    """Since round 0, paired by item."""
+    p: float = Field(examples=[0.002])
+    """One-sided: that a policy which never fell seems to have fallen so far."""
+    alpha_spent: float = Field(examples=[0.0167])
+    """This round's part of `warning.alpha`."""
+
+
 class RoundView(Model):
     """One round of a run, as far as it is."""
 
@@ -170,6 +196,8 @@ class RoundView(Model):
     """The trained adapter; null in round 0 and before training."""
     evaluation: int | None = Field(examples=[12])
     """The evaluation that measures its policy; null before it begins."""
+    alert: AlertView | None = None
+    """What the early warning found; null without a rule (`warning` of the spec) and where nothing was found."""
     started_at: datetime | None
     finished_at: datetime | None
 

@@ -35,6 +35,7 @@ _STATUS_WORDS: Final = {
     RunStatus.SUCCEEDED: "finished",
     RunStatus.FAILED: "failed",
     RunStatus.CANCELLED: "cancelled",
+    RunStatus.STOPPED: "stopped by its warning",
 }
 
 
