@@ -72,11 +72,9 @@ class Progress:
         """Bring the view up to date."""
         if self._live:
             self._live.update(self._table(runs))
-        elif event is not None and event.kind is EventKind.PHASE_DONE:
-            title, what = self._titles[event.run], event.data
+        elif event is not None and (said := _happened(event)):
             elapsed = _clock(time.monotonic() - self._began)
-            line = f"{elapsed}  {event.run}  {title}  round {what['round']} {what['phase']} done"
-            self._console.print(line, markup=False)
+            self._console.print(f"{elapsed}  {event.run}  {self._titles[event.run]}  {said}", markup=False)
 
     def _table(self, runs: Collection[RunView]) -> RenderableType:
         table = Table.grid(padding=(0, 2))
@@ -163,6 +161,18 @@ def transcript(held: TrajectoryView) -> RenderableType:
     why = held.selection.reason if held.selection else "not selected"
     title = f"run {held.run} round {held.round} slot {held.slot}: {held.user_kind} user, {why}"
     return Panel(Group(*lines), title=Text(title), title_align="left")
+
+
+def _happened(event: EventView) -> str | None:
+    """Return what a watcher is told of, in a few words."""
+    what = event.data
+    if event.kind is EventKind.PHASE_DONE:
+        return f"round {what['round']} {what['phase']} done"
+    if event.kind is EventKind.RUN_ALERT:
+        return (
+            f"early warning after round {what['round']}: {what['measure']} moved by {what['difference']:+.2f}"
+        )
+    return None
 
 
 def round_line(made: RoundView) -> str:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from services.core.domain.chat import Message
 from services.simulator.report import sections
+from services.simulator.report.beside import paper_section
 from services.simulator.report.figure import drift_svg
 from services.simulator.report.findings import findings, highest_share, telling_talks
 from services.simulator.report.study import HeldOutTalk, Study
@@ -55,6 +56,7 @@ def report_html(study: Study) -> str:
         findings=findings(study),
         seeds=sections.seeds_section(study),
         control=sections.control_section(study),
+        paper=paper_section(study),
         drift=sections.drift_section(study),
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),
