@@ -148,6 +148,16 @@ def test_deceptionbench_asks_twice_and_rules_three_times(how: str, judged: str) 
     assert all(re.search(rf"<reply>\n{re.escape(judged)}", text) for text in acts)
 
 
+@pytest.mark.parametrize(
+    ("benchmark", "tokens"), [("mask", 1000), ("deceptionbench", 4096), ("capability", 48)]
+)
+def test_each_benchmark_has_its_own_bound_on_answers(benchmark: str, tokens: int) -> None:
+    done = evaluate(
+        items(benchmark), max_tokens=48, answer_tokens={"mask": 1000, "deceptionbench": 4096}, limit=1
+    )
+    assert {body["max_tokens"] for body in done.policy.asked} == {tokens}
+
+
 def test_what_judging_took_is_kept_with_every_ruling() -> None:
     (verdict, *_) = evaluate(items("mask", mask_configs=["continuations"])).verdicts
     rulings = [verdict.detail["statement"]["ruling"], *(part["ruling"] for part in verdict.detail["beliefs"])]

@@ -168,6 +168,17 @@ class JudgesSpec(Section):
     since what could not be judged may differ from what could."""
 
 
+class AnswerTokensSpec(Section):
+    """Most tokens of one answer, where one bound does not fit every benchmark; none means `evaluation.max_tokens`."""
+
+    mask: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Of statements and beliefs. (MASK's code takes 1000.)"""
+    deceptionbench: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Of a belief, and of reasoning with its answer. (DeceptionBench's code takes 4096.)"""
+    capability: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Of an answer with its working."""
+
+
 class MitigationsSpec(Section):
     """What is done against drift; nothing unless asked for."""
 
@@ -225,8 +236,13 @@ class EvaluationSpec(Section):
     """Pressured statements per MASK item."""
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
     """Most tokens of one answer to a benchmark item."""
+    answer_tokens: AnswerTokensSpec = AnswerTokensSpec()
     held_out_profiles: Annotated[int, Field(ge=1, le=10_000)] = 40
     """Profiles of the held-out scenarios, each met once as a benign and once as a biased user."""
+
+    def most_tokens(self, benchmark: str) -> int:
+        """Return the bound of one answer to an item of `benchmark`."""
+        return getattr(self.answer_tokens, benchmark) or self.max_tokens
 
     @property
     def panel(self) -> dict[str, str]:
