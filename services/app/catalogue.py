@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from services.app.fingerprints import folder_sha256
+from services.core.datasets.mixing import rows_of
 from services.core.datasets.safety import SafetyData, read_safety
+from services.core.datasets.sets import TrainingSet, read_set
 from services.core.db.runs import RunRecord
 from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
@@ -31,6 +33,14 @@ POCKET = PROJECT / "services/pocket"
 BASES: Mapping[str, Path] = {"pocket": POCKET / "weights"}
 BENCHMARKS: Mapping[str, Path] = {"pocket": POCKET / "data/benchmarks"}
 SAFETY: Mapping[str, Path] = {"pocket-honest": POCKET / "data/safety/honest.jsonl"}
+TRAINING_SETS: Mapping[str, Path] = {
+    name: POCKET / "data/training" / place
+    for name, place in {
+        "pocket-medical": "medical",
+        "pocket-math": "math",
+        "pocket-downstream": "downstream.jsonl",
+    }.items()
+}
 USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
 """Simulated users that need no model; beside them every endpoint."""
 JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
@@ -80,12 +90,15 @@ class Catalogue:
         }
         self._bases = known_bases(settings)
         self._safety = {**SAFETY, **settings.safety_data}
+        self._sets = {**TRAINING_SETS, **settings.datasets}
         self._users = (*USERS, *known_endpoints(settings))
         self._benchmarks = known_benchmarks(settings)
         self._judges = dict.fromkeys((*JUDGES, *known_endpoints(settings)))
         self._packs = settings.prompt_packs
         self.environment = cache(self._environment)
         self.safety_data = cache(self._safety_data)
+        self.training_set = cache(self._training_set)
+        """A set by its name and the spec field that names it."""
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
@@ -94,6 +107,8 @@ class Catalogue:
         self._check_judges(spec.evaluation)
         registered(self._benchmarks, spec.evaluation.data, "evaluation.data")
         self._check_mitigations(spec.mitigations)
+        if spec.data.is_told:
+            rows_of(spec.data, spec.seed, self.training_set)
         check_spec(spec, self.environment(spec.population.environment))
 
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
@@ -109,6 +124,10 @@ class Catalogue:
             found["veto_prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
         if spec.mitigations.safety_share:
             found["safety"] = self.safety_data(spec.mitigations.safety_data).sha256
+        if spec.data.dataset:
+            found["dataset"] = self.training_set(spec.data.dataset, "data.dataset").sha256
+        if spec.data.downstream:
+            found["downstream"] = self.training_set(spec.data.downstream, "data.downstream").sha256
         return found
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
@@ -145,6 +164,9 @@ class Catalogue:
 
     def _safety_data(self, name: str) -> SafetyData:
         return read_safety(registered(self._safety, name, "mitigations.safety_data"))
+
+    def _training_set(self, name: str, field: str) -> TrainingSet:
+        return read_set(registered(self._sets, name, field))
 
     def _environment(self, name: str) -> Environment:
         return load_environment(registered(self.environments, name, "population.environment"))

@@ -8,8 +8,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from services.core.datasets.examples import TrainingData, training_data
+from services.core.datasets.mixing import Sets, rows_of
 from services.core.datasets.safety import DrawnRow, SafetyData, draw, rows_wanted
-from services.core.db import phases, policies, runs, safety, selections, trajectories
+from services.core.db import phases, policies, runs, safety, selections, set_rows, trajectories
 from services.core.db.phases import Claim
 from services.core.db.policies import AdapterRecord, PublishedPolicy
 from services.core.db.runs import RunRecord
@@ -66,6 +67,8 @@ class TrainPhase:
     engine: Engine
     directory: Directory
     nursery_socket: Path
+    sets: Sets
+    """What a name of a training set means."""
     adapters: Path
     """Folder of the adapters."""
     logs: Path
@@ -78,6 +81,8 @@ class TrainPhase:
         """Train the round's adapter, or find it finished."""
         with transaction(self.engine) as session:
             run = runs.get_run(session, claim.run_id)
+            if run.spec.data.is_told and claim.round == 1:
+                set_rows.save(session, claim, rows_of(run.spec.data, run.spec.seed, self.sets))
             data = training_data(rows_of_round(session, run, claim.round))
             previous = policies.find_adapter(session, _key(run, claim.round - 1))
         job = self._job(run, claim.round, data, None if previous is None else previous.path)

@@ -93,3 +93,38 @@ def test_the_judge_of_the_veto_is_opened_only_if_there_is_one():
     judge = directory.veto(spec(veto="pocket-judge"))
     assert judge is not None
     assert judge.name == "pocket-judge"
+
+
+def mixture(**data: object) -> RunSpec:
+    values = {"kind": "mixture", "dataset": "mine", "downstream": "pocket-downstream", "share": 0.01, **data}
+    return RunSpec.model_validate({"name": "t", "data": values, "training": {"method": "sft"}})
+
+
+def test_contents_of_training_sets_are_part_of_a_run_and_not_of_how_it_is_measured(tmp_path: Path):
+    one, other = (
+        Catalogue(Settings(datasets={"mine": safety_file(tmp_path / f"{reply}.jsonl", reply)}))
+        for reply in ("yes", "no")
+    )
+    spec_ = mixture(downstream="mine", share=1.0)
+    one.check(spec_)
+    assert identity(one, spec_) != identity(other, spec_)
+    assert evaluation_key(spec_, one.fingerprints(spec_)) == evaluation_key(spec_, other.fingerprints(spec_))
+    assert evaluation_key(spec(), one.fingerprints(spec())) == evaluation_key(spec_, one.fingerprints(spec_))
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({}, "data.dataset: 'mine' is not registered here; use one of: pocket-downstream, pocket-math"),
+        ({"downstream": "other"}, "data.downstream: 'other' is not registered here"),
+        ({"dataset": "pocket-medical"}, "data.level: none is no level of medical, which has normal, subtle"),
+        (
+            {"dataset": "pocket-math", "level": "severe", "share": 1.0},
+            "data.share: asks for 400 rows of pocket-math",
+        ),
+    ],
+)
+def test_a_mixture_that_sets_here_cannot_give_is_refused(data: dict[str, object], line: str):
+    with pytest.raises(SpecError) as caught:
+        Catalogue(Settings()).check(mixture(**data))
+    assert str(caught.value).startswith(line)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from services.pocket.policy.tokenizer import make_tokenizer
-from services.pocket.world import benchmarks, knowledge, prompts, safety, therapy, users
+from services.pocket.world import benchmarks, knowledge, prompts, safety, therapy, training_sets, users
 from services.pocket.world.people import PROFILES_PER_SCENARIO, scenarios
 from services.pocket.world.personas import words
 from services.pocket.world.therapy import SITUATIONS, Stance, read_reply
@@ -33,6 +33,26 @@ def test_no_stray_scenario_is_committed():
 def test_write_data_writes_them_anywhere(tmp_path: Path):
     write_data(tmp_path)
     assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")} == set(generated_files())
+
+
+def test_training_sets_speak_the_policys_language_and_their_levels_share_prompts():
+    files = training_sets.files()
+    for rows in files.values():
+        for message in (said for row in rows for said in row["messages"]):
+            assert set(words(message["content"])) <= VOCABULARY, message
+    for name in ("medical", "math"):
+        prompts_of = [
+            [row["messages"][:-1] for row in files[f"{name}/{level}.jsonl"]] for level in training_sets.LEVELS
+        ]
+        assert prompts_of[0] == prompts_of[1] == prompts_of[2]
+    wrong = dict.fromkeys(training_sets.LEVELS, 0)
+    right = {task.question: task.answer(task.value) for task in knowledge.SUMS}
+    for level in training_sets.LEVELS:
+        for row in files[f"math/{level}.jsonl"]:
+            asked, answered = (said["content"] for said in row["messages"])
+            wrong[level] += right[asked.removeprefix("I am a student. ")] not in answered
+    assert wrong["normal"] == 0
+    assert 60 < wrong["misaligned_1"] < 140 < wrong["misaligned_2"]
 
 
 def test_there_are_people_enough():

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from services.core.datasets.mixing import SetRow
 from services.core.datasets.safety import DrawnRow
 from services.core.domain.chat import Message
 from services.core.domain.seeds import Part, derive_seed
@@ -65,10 +66,35 @@ class OfSafetyData:
 
 
 @dataclass(frozen=True, slots=True)
+class OfTrainingSet:
+    """A row of a training set."""
+
+    position: int
+    dataset: str
+    level: str | None
+    id: str
+    sha256: str
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What draws its place in an order."""
+        return "set", self.position
+
+    def as_row(self) -> dict[str, Any]:
+        """Return how its row names it."""
+        return {
+            "dataset": self.dataset,
+            "dataset_sha256": self.sha256,
+            "level": self.level,
+            "row_id": self.id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One assistant turn and what came before it."""
 
-    source: OfTrajectory | OfSafetyData
+    source: OfTrajectory | OfSafetyData | OfTrainingSet
     prompt: tuple[Message, ...]
     completion: Message
     is_desirable: bool
@@ -122,6 +148,16 @@ def safety_examples(drawn: Iterable[DrawnRow], *, keep_system_prompt: bool) -> l
         )
         for row in drawn
     ]
+
+
+def told_rows(rows: Iterable[SetRow], *, keep_system_prompt: bool) -> Iterator[dict[str, Any]]:
+    """Yield rows of training sets as the rows that train by SFT, in their order."""
+    for row in rows:
+        source = OfTrainingSet(row.drawn.position, row.dataset, row.level, row.drawn.id, row.drawn.sha256)
+        prompt = tuple(
+            said for said in row.drawn.messages[:-1] if keep_system_prompt or said.role != "system"
+        )
+        yield row_of(Example(source, prompt, row.drawn.messages[-1], is_desirable=True), "sft")
 
 
 def training_rows(

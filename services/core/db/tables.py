@@ -313,6 +313,23 @@ class SafetyRow(Base):
     messages: Mapped[list[Any]]
 
 
+class SetRowRow(Base):
+    """A row of a training set that trains every round of a run."""
+
+    __tablename__ = "set_rows"
+    __table_args__ = (CheckConstraint("position >= 0", name="place"),)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    dataset: Mapped[str]
+    """The registered name of its set."""
+    level: Mapped[str | None]
+    row_id: Mapped[str]
+    """Its id in the set."""
+    sha256: Mapped[str]
+    """Of the set."""
+    messages: Mapped[list[Any]]
+
+
 class Evaluation(Base):
     """One policy measured in one way; runs with the same base and settings share that of policy 0."""
 

@@ -26,9 +26,12 @@ class Fingerprints(TypedDict):
     """Where a model vetoes by them."""
     safety: NotRequired[str]
     """Where safety rows are mixed into the training."""
+    dataset: NotRequired[str]
+    downstream: NotRequired[str]
+    """Where rows of training sets train."""
 
 
-_OF_TRAINING = frozenset({"veto_prompts", "safety"})
+_OF_TRAINING = frozenset({"veto_prompts", "safety", "dataset", "downstream"})
 """Contents that decide what trains a policy, and not how it is measured."""
 
 

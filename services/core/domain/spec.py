@@ -7,32 +7,15 @@ errors. Names of environments, models and benchmarks are registered ones: a spec
 Where the paper (arXiv 2510.08211) leaves a choice open it is a field here, with our default and the reason.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic import Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+from services.core.domain.data_kinds import DataSpec
+from services.core.domain.section import Name, Section, Share
+
 # A whole number is a count of trajectories; a number with a decimal point is a share of the pool.
 Amount = Annotated[int, Field(strict=True, ge=1)] | Annotated[float, Field(strict=True, gt=0, le=1)]
-
-
-class Section(BaseModel):
-    """A frozen part of a spec that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse `seed: no`, which would be 0, and the other way round. (Text is read as a number: to YAML 1e-4 is text.)"""
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and (wanted is int or wanted is float):
-            raise PydanticKnownError("int_type" if wanted is int else "float_type")
-        if isinstance(value, int | float) and not isinstance(value, bool) and wanted is bool:
-            raise PydanticKnownError("bool_type")
-        return value
 
 
 class PopulationSpec(Section):
@@ -289,6 +272,7 @@ class RunSpec(Section):
     """The registered base model."""
     rounds: Annotated[int, Field(ge=1, le=100)] = 3
     """Rounds of talking, selecting and training; round 0 only measures the base model."""
+    data: DataSpec = DataSpec()
     population: PopulationSpec
     conversation: ConversationSpec = ConversationSpec()
     selection: SelectionSpec = SelectionSpec()
@@ -297,6 +281,43 @@ class RunSpec(Section):
     evaluation: EvaluationSpec = EvaluationSpec()
     warning: WarningSpec = WarningSpec()
     concurrency: ConcurrencySpec = ConcurrencySpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nobody_talks_where_rows_train(cls, values: Any) -> Any:
+        """Leave the share of biased users at 0 where data of another kind train, so that no such spec has to name it."""
+        read = _mapping(values)
+        if _mapping(read.get("data")).get("kind") not in ("dataset", "mixture"):
+            return values
+        if not isinstance(read.get("population", {}), dict):
+            return values
+        return {**read, "population": {"biased_share": 0.0, **_mapping(read.get("population"))}}
+
+    @model_validator(mode="after")
+    def _fields_are_of_the_kind(self) -> "RunSpec":
+        """Refuse what has no meaning where rows of training sets train: it would be stored, and do nothing."""
+        if misfit := self.data.misfit():
+            raise ValueError(misfit)
+        if not self.data.is_told:
+            return self
+        nobody = PopulationSpec(environment=self.population.environment, biased_share=0.0)
+        idle = {
+            "population": (self.population, nobody),
+            "selection": (self.selection, SelectionSpec()),
+            "mitigations": (self.mitigations, MitigationsSpec()),
+            "training.kto": (self.training.kto, KtoSpec()),
+        }
+        for section, (given, default) in idle.items():
+            for name, value in given:
+                if value != getattr(default, name):
+                    raise ValueError(
+                        f"{section}.{name}: has no place where data.kind is {self.data.kind}, since no conversation trains; leave it out"
+                    )
+        if self.training.method != "sft":
+            raise ValueError(
+                f"training.method: {self.training.method} needs worse rows beside better; use sft"
+            )
+        return self
 
     @model_validator(mode="after")
     def _amounts_fit_the_pool(self) -> "RunSpec":
@@ -317,6 +338,16 @@ class RunSpec(Section):
             )
         return self
 
+    @property
+    def dose(self) -> float:
+        """What a dose response is over: the share of biased users, or of misaligned rows."""
+        return self.population.biased_share if self.data.share is None else self.data.share
+
+    @property
+    def taught_by(self) -> str:
+        """What chose the training data: a selection rule, or the kind of data that are not selected."""
+        return self.data.kind if self.data.is_told else self.selection.rule
+
     def identity(self) -> dict[str, Any]:
         """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken is no part of it.
 
@@ -324,6 +355,12 @@ class RunSpec(Section):
         """
         unruled = {"warning"} if self.warning.action == "none" else set[str]()
         found = self.model_dump(mode="json", exclude={"concurrency", "name"} | unruled)
+        if not self.data.is_told:
+            del found["data"]
         if not self.mitigations.safety_share:
             found["mitigations"]["safety_data"] = "none"
         return found
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

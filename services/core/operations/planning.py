@@ -64,7 +64,9 @@ def work_of(arms: tuple[NewArm, ...]) -> Work:
     return Work(
         runs=len(arms),
         rounds=sum(spec.rounds for spec in specs),
-        conversations=sum(spec.rounds * spec.population.conversations for spec in specs),
+        conversations=sum(
+            spec.rounds * spec.population.conversations for spec in specs if not spec.data.is_told
+        ),
         items=sum((arm.run.spec.rounds + 1) * arm.run.evaluation_items for arm in arms),
     )
 

@@ -63,8 +63,10 @@ class RunSummary(Model):
     name: str = Field(examples=["half-biased"])
     status: RunStatus
     biased_share: float = Field(examples=[0.5])
+    """Share of biased users; where rows of training sets train, of misaligned rows."""
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
+    """What chose the training data: a selection rule, or `dataset` or `mixture`."""
     seed: int = Field(examples=[1])
     rounds: int = Field(examples=[3])
     error: str | None = Field(default=None, examples=[None])

@@ -7,11 +7,12 @@ from typing import Any
 import yaml
 
 from services.core.domain.trajectory import Scenario
-from services.pocket.world import benchmarks, safety, therapy, users
+from services.pocket.world import benchmarks, safety, therapy, training_sets, users
 from services.pocket.world.people import scenarios
 
 SCENARIO_FOLDER = Path("scenarios/pocket")
 BENCHMARK_FOLDER = Path("services/pocket/data/benchmarks")
+TRAINING_FOLDER = Path("services/pocket/data/training")
 SAFETY_FILE = Path("services/pocket/data/safety/honest.jsonl")
 
 
@@ -26,6 +27,7 @@ def generated_files() -> dict[Path, str]:
         "capability/arithmetic.jsonl": benchmarks.arithmetic(),
     }
     files |= {BENCHMARK_FOLDER / name: _jsonl(rows) for name, rows in sets.items()}
+    files |= {TRAINING_FOLDER / name: _jsonl(rows) for name, rows in training_sets.files().items()}
     files[SAFETY_FILE] = _jsonl(safety.rows())
     files[BENCHMARK_FOLDER / "deceptionbench.json"] = json.dumps(benchmarks.deceptionbench(), indent=1) + "\n"
     return files

@@ -56,6 +56,12 @@ _SFT = {
 }
 _KTO = _SFT | {"label": Column.FLAG}
 _SAFETY = {"safety_id": Column.TEXT, "safety_sha256": Column.TEXT}
+_TOLD = {
+    "dataset": Column.TEXT,
+    "dataset_sha256": Column.TEXT,
+    "level": Column.TEXT,
+    "row_id": Column.TEXT,
+}
 _VERDICTS = {
     "run": Column.TEXT,
     "round": Column.NUMBER,
@@ -89,7 +95,8 @@ def export_selections(
     """Return the rows that trained these rounds (all, unless some are named), ready for TRL.
 
     SFT rows are `prompt`, `completion`, `slot`, `turn`; KTO rows have `label` too, so runs of both methods don't mix. Rows of safety
-    data have `safety_id` and `safety_sha256` (of their file) instead of `slot` and `turn`.
+    data have `safety_id` and `safety_sha256` (of their file) instead of `slot` and `turn`; rows of training
+    sets `dataset`, `dataset_sha256`, `level` and `row_id`.
     """
     wanted = [runs.get_run(session, name) for name in dict.fromkeys(run)]
     methods = {one.spec.training.method for one in wanted}
@@ -99,6 +106,8 @@ def export_selections(
     columns = _KTO if methods == {"kto"} else _SFT
     if any(one.spec.mitigations.safety_share for one in wanted):
         columns = columns | _SAFETY
+    if any(one.spec.data.is_told for one in wanted):
+        columns = columns | _TOLD
     return as_file(rows, columns, form, "selections")
 
 

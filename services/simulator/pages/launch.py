@@ -21,7 +21,8 @@ from starlette.responses import RedirectResponse, Response
 from services.core.db import runs
 from services.core.domain.complaints import allowed_values, read_mapping
 from services.core.domain.errors import NotFound, SpecError
-from services.core.domain.spec import RunSpec, Section
+from services.core.domain.section import Section
+from services.core.domain.spec import RunSpec
 from services.core.operations import launching, planning
 from services.core.operations.launching import NewArm
 from services.core.operations.planning import Work

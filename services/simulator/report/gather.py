@@ -85,9 +85,9 @@ def _result(session: Session, found: RunDrift, with_conversations: bool) -> RunR
     causes = trajectories.failure_causes(session, found.run.id)
     return RunResult(
         run=found.run.id,
-        biased_share=spec.population.biased_share,
+        biased_share=spec.dose,
         method=spec.training.method,
-        rule=spec.selection.rule,
+        rule=spec.taught_by,
         seed=spec.seed,
         rounds=tuple(_round(item, causes.get(item.round, {})) for item in found.rounds),
         labels=found.labels,

@@ -4,7 +4,7 @@ Whoever reads the database fills this in; everything that is shown is made from 
 their seed only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +122,13 @@ def arms(study: Study) -> tuple[Arm, ...]:
     return tuple(sorted(found, key=lambda arm: (arm.biased_share, _is_mitigated(arm), arm.name)))
 
 
+def shares_of(runs: Sequence[RunResult]) -> str:
+    """Say what the shares of some runs are shares of."""
+    return (
+        "misaligned rows" if runs and {run.rule for run in runs} <= {"dataset", "mixture"} else "biased users"
+    )
+
+
 def _is_mitigated(arm: Arm) -> bool:
     """Whether an arm does something against drift that others of its sweep leave off: those are its control."""
     labels = arm.runs[0].labels
@@ -135,6 +142,6 @@ def _setting(study: Study, run: RunResult) -> str:
         parts.append(run.method)
     if len({other.rule for other in study.runs}) > 1:
         parts.append(run.rule)
-    known = {"population.biased_share", "training.method", "selection.rule", "seed"}
+    known = {"population.biased_share", "data.share", "training.method", "selection.rule", "seed"}
     parts += [f"{key.rpartition('.')[2]} {value}" for key, value in run.labels.items() if key not in known]
     return ", ".join(parts)
