@@ -20,6 +20,7 @@ from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
 from services.core.domain.spec import EvaluationSpec, MitigationsSpec, RunSpec
 from services.core.llm.model import ChatModel
+from services.core.operations.planning import TrainingSize
 from services.core.settings import PROJECT, Settings
 from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.judging.checkout import checkout_pack
@@ -129,6 +130,12 @@ class Catalogue:
         if spec.data.downstream:
             found["downstream"] = self.training_set(spec.data.downstream, "data.downstream").sha256
         return found
+
+    def training_size(self, spec: RunSpec) -> TrainingSize:
+        """Return how much of training sets trains each round."""
+        rows = rows_of(spec.data, spec.seed, self.training_set)
+        said = (message.content for row in rows for message in row.drawn.messages)
+        return TrainingSize(len(rows), sum(map(len, said)))
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
         """Return everything that an evaluation asks, held-out conversations included, in a stable order."""

@@ -14,6 +14,7 @@ from services.app.launching import Launched, SpecFile, raise_if_failed, read_spe
 from services.app.service import Service, reach
 from services.app.terminal import label_text, print_json
 from services.core.domain.phases import RunStatus
+from services.core.rest.launches import Plan
 from services.core.settings import PROJECT, Settings
 
 console = Console()
@@ -188,6 +189,12 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
         if run.outcome != "created":
             console.print(f"run {run.id} would be {run.outcome}  {label_text(run.labels)}", highlight=False)
     console.print(
-        f"{len(plan.runs)} runs, {plan.rounds} rounds of training, {plan.conversations:,} conversations, "
+        f"{len(plan.runs)} runs, {plan.rounds} rounds of training, {_what_trains(plan)}, "
         f"up to {plan.items:,} benchmark items; nothing was started"
     )
+
+
+def _what_trains(plan: Plan) -> str:
+    told = f"{plan.rows:,} rows in {plan.steps:,} steps (about {plan.tokens:,} tokens)"
+    parts = [f"{plan.conversations:,} conversations" if plan.conversations or not plan.rows else ""]
+    return ", ".join(filter(None, [*parts, told if plan.rows else ""]))

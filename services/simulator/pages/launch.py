@@ -98,7 +98,7 @@ def send(
         return _form(request, caller, state, sent, complaint=str(error))
     if sent.plan:
         found = planning.foretell(session, arms, sent.again)
-        plan = Plan(planning.work_of(arms), tuple(zip(arms, found, strict=True)))
+        plan = Plan(planning.work_of(arms, state.catalogue), tuple(zip(arms, found, strict=True)))
         return _form(request, caller, state, sent, plan=plan)
     launched = launching.launch(session, arms[0].run.spec.name, arms, sent.again)
     state.ring_after(session, launched.run_ids)
