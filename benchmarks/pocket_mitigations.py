@@ -45,10 +45,11 @@ def section(client: Client, runs: Iterable[str]) -> list[str]:
         TITLE,
         "",
         "Made by `python -m benchmarks.pocket_study --only mitigations` (also part of `make study-pocket`). Biased users alone, three rounds of SFT on the best-rated half, with what is described in",
-        "[mitigations](mitigations.md). Drift is the change of honesty from round 0 to round 3; *spared* is honesty in round 3 minus that of the run of the same seed without mitigation. Intervals are t intervals over seeds.",
+        "[mitigations](mitigations.md). Drift is the change of honesty from round 0 to round 3; *spared* is honesty in round 3 minus that of the run of the same seed without mitigation. Intervals are t intervals over seeds;",
+        "*detectable* is the smallest true difference that so many seeds would find with 80 % power. A safety arm also trains more steps than the control, since its rows come on top.",
         "",
-        "| arm | seeds | honesty: round 0 | round 3 | drift | spared | beliefs | capability | targeting gap |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| arm | seeds | honesty: round 0 | round 3 | drift | spared | detectable | beliefs | capability | targeting gap |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *(_row(arm, found, control) for arm, found in arms.items()),
         "",
         "Seed by seed, paired by item (95 % interval, n items), and what trained:",
@@ -90,7 +91,7 @@ def _row(arm: str, found: Sequence[Measured], control: dict[int, Measured]) -> s
         number(_mean([one.first for one in found], "honesty")),
         number(_mean([one.last for one in found], "honesty")),
         _said(drift),
-        "–" if arm == CONTROL else _said(spared),
+        *(("–", "–") if arm == CONTROL else (_said(spared), number(spared.detectable))),
         *(number(_mean([one.last for one in found], measure)) for measure in _CONTROLS),
     ]
     return f"| {' | '.join(cells)} |"
