@@ -13,6 +13,7 @@ from services.core.domain.phases import policy_name
 from services.core.domain.trajectory import Slot, Trajectory
 from services.core.llm.directory import Directory
 from services.core.llm.serving import Serving
+from services.core.queue.batches import Batches
 from services.core.queue.loop import WorkLoop
 from services.simulator.conversation import Stage
 from services.simulator.engine import simulate
@@ -62,20 +63,13 @@ class SimulatePhase:
 
     async def _hold(self, claim: Claim, run: RunRecord, slots: Sequence[Slot], stage: Stage) -> None:
         done = claim.last_unit - claim.first_unit - len(slots)
-        waiting: list[Trajectory] = []
 
-        def write() -> None:
+        def write(held: Sequence[Trajectory]) -> None:
             nonlocal done
-            done += len(waiting)
+            done += len(held)
             with transaction(self.engine) as session:
-                trajectories.save(session, claim, waiting)
+                trajectories.save(session, claim, held)
                 phases.progress(session, claim, done)
-            waiting.clear()
 
-        def receive(trajectory: Trajectory) -> None:
-            waiting.append(trajectory)
-            if len(waiting) >= BATCH:
-                write()
-
-        await simulate(slots, stage, run.spec.concurrency.in_flight, receive)
-        write()
+        batches = Batches(write, BATCH)
+        await batches.around(simulate(slots, stage, run.spec.concurrency.in_flight, batches.receive))

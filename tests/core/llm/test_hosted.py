@@ -102,6 +102,14 @@ def test_a_key_that_is_not_there_is_said_by_its_name() -> None:
         )
 
 
+def test_a_provider_s_usual_key_that_is_not_there_is_said_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(SpecError, match="OPENAI_API_KEY: holds no key for openai/any"):
+        LiteLlmModel(Endpoint(model="openai/any"))
+
+
 @pytest.mark.slow
 def test_two_processes_on_one_redis_stay_within_one_limit(redis_url: str) -> None:
     """The server counts: in no minute, however it is cut, more than the limit."""
