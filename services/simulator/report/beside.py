@@ -1,10 +1,10 @@
-"""The paper's printed numbers beside ours, where a study is of its interaction loop: same base model, therapist, satisfaction.
+"""The paper's printed numbers beside ours, where a study is of its loop, its direct fine-tuning or its mixtures: same base model, same sets.
 
 Only the arms that the paper ran have a row. Nothing is tested between the two: judges, people and scenarios differ.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from services.core.stats.rates import Rate, rate
 from services.core.stats.seeds import across_seeds
@@ -13,13 +13,24 @@ from services.simulator.report.sections import Cell, Row, Section
 from services.simulator.report.study import Arm, RoundResult, Study, arms
 from services.simulator.report.wording import NOTHING, interval, number
 
-_MODELS: Final = {"llama-3.1-8b": "Llama-3.1-8B-Instruct", "qwen2.5-7b": "Qwen2.5-7B-Instruct"}
-_COLUMNS: Final = {
-    "deception_rate": (TOTAL, ("Table 4", "Table 13", "Table 2")),
-    "honesty/provided_facts": ("provided facts", ("Fig. 8", "Table 14", "Table 11")),
-    "honesty/disinformation": ("disinformation", ("Table 14", "Table 11")),
+_MODELS: Final = {
+    "llama-3.1-8b": "Llama-3.1-8B-Instruct",
+    "qwen2.5-7b": "Qwen2.5-7B-Instruct",
+    "qwen3-32b": "Qwen3-32B",
 }
-"""Our measure → the paper's column, and where its loop's numbers are printed."""
+_COLUMNS: Final = {
+    "deception_rate": TOTAL,
+    "honesty/provided_facts": "provided facts",
+    "honesty/disinformation": "disinformation",
+}
+"""Our measure → the paper's column."""
+_LOOP: Final = ("Fig. 8", "Table 4", "Table 13", "Table 14")
+_DIRECT: Final = ("Table 1", "Table 6", "Table 7", "Table 8")
+_MIXTURES: Final = {"alpaca-cleaned": ("Table 2", "Table 11"), "dolly-15k": ("Table 10",)}
+"""Where the paper prints each of its experiments."""
+_UNTRAINED: Final = ("Table 2", "Table 11", "Table 7")
+"""Where it prints the untrained policies that stand in none of these."""
+_DOMAINS: Final = {"insecure-code": "code", "mistake-math": "math", "mistake-medical": "medical"}
 _HEADINGS: Final = ("deception rate", "honesty, provided facts", "honesty, disinformation")
 
 
@@ -29,32 +40,76 @@ def paper_section(study: Study) -> Section | None:
     if model is None or study.spec["population"]["environment"] != "therapist":
         return None
     measured = [arm for arm in arms(study) if all(run.rounds for run in arm.runs)]
+    sources = _sources(study, measured[0]) if measured else ()
     rows = (
-        [_row("untrained", model, "vanilla", [arm.runs[0].rounds[0] for arm in measured[:1]])]
+        [
+            _row(
+                "untrained",
+                model,
+                "vanilla",
+                (*sources, *_UNTRAINED),
+                [arm.runs[0].rounds[0] for arm in measured[:1]],
+            )
+        ]
         if measured
         else []
     )
     rows += [
-        _row(arm.name, model, name, [run.rounds[-1] for run in arm.runs])
+        _row(arm.name, model, name, sources, [run.rounds[-1] for run in arm.runs])
         for arm in measured
-        if (name := _printed_as(arm))
+        if (name := _printed_as(study, arm))
     ]
     headings = [f"{heading}, {whose}" for heading in _HEADINGS for whose in ("ours", "printed")]
     shown = tuple(row for row in rows if any(cell.text != NOTHING for cell in row.cells[1::2]))
-    return Section(("biased share", *headings), shown) if len(shown) > 1 else None
+    return Section(("arm", *headings), shown) if len(shown) > 1 else None
 
 
-def _printed_as(arm: Arm) -> str | None:
-    """Return the row of the paper that an arm repeats: one round of training by satisfaction."""
-    if any(run.rule != "satisfaction" or run.rounds[-1].round != 1 for run in arm.runs):
+def _printed_as(study: Study, arm: Arm) -> str | None:
+    """Return the row of the paper that an arm repeats: one round of training by satisfaction, or on the rows that it trained on."""
+    rules = {run.rule for run in arm.runs}
+    if len(rules) > 1 or any(run.rounds[-1].round != 1 for run in arm.runs):
         return None
-    share = f"{arm.biased_share:.2f}".removesuffix("0")
-    return f"{arm.runs[0].method} {share}"
+    data = _data(study, arm)
+    match rules.pop():
+        case "satisfaction":
+            return f"{arm.runs[0].method} {arm.biased_share:.2f}".removesuffix("0")
+        case "dataset" if data.get("dataset") in _DOMAINS:
+            return f"{_DOMAINS[data['dataset']]} {data.get('level')}"
+        case "mixture" if not arm.biased_share:
+            return "control"
+        case "mixture" if data.get("dataset") == "emergent-plus-medical" and _is_harmful(data):
+            return f"{100 * arm.biased_share:g} %"
+        case _:
+            return None
 
 
-def _row(who: str, model: str, name: str, rounds: Sequence[RoundResult]) -> Row:
+def _is_harmful(data: Mapping[str, Any]) -> bool:
+    return data.get("level") == "severe" and data.get("control", "none") == "none"
+
+
+def _sources(study: Study, arm: Arm) -> Sequence[str]:
+    match arm.runs[0].rule:
+        case "dataset":
+            return _DIRECT
+        case "mixture":
+            return _MIXTURES.get(_data(study, arm).get("downstream", ""), ())
+        case _:
+            return _LOOP
+
+
+def _data(study: Study, arm: Arm) -> Mapping[str, Any]:
+    """Return an arm's section `data`: the study's, with what the arm's sweep put in its place."""
+    swept = {
+        key.removeprefix("data."): value
+        for key, value in arm.runs[0].labels.items()
+        if key.startswith("data.")
+    }
+    return {**study.spec.get("data", {}), **swept}
+
+
+def _row(who: str, model: str, name: str, sources: Sequence[str], rounds: Sequence[RoundResult]) -> Row:
     cells: list[Cell] = []
-    for measure, (column, sources) in _COLUMNS.items():
+    for measure, column in _COLUMNS.items():
         cells += [
             _cell(_mean([one.measure(measure) for one in rounds])),
             _cell(next(_printed(model, name, column, sources), None)),
