@@ -20,6 +20,7 @@ from services.core.domain.errors import LoopError
 from services.core.domain.phases import WorkerKind
 from services.core.domain.selection import Label
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
+from services.core.domain.verdict import ScoringProfile
 from services.core.rest.client.trajectories import Which
 from services.core.settings import Settings
 
@@ -88,6 +89,17 @@ def resume(
 
 
 @app.command()
+def rejudge(
+    run: RunId,
+    round_: Annotated[int, typer.Option("--round", min=0, help="The round whose measurement it is.")],
+    is_watched: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask again where a reply or a ruling could not be had, as after an outage; all other verdicts stay."""
+    commands.rejudge(run, round_, is_watched, as_json)
+
+
+@app.command()
 def cancel(run: RunId) -> None:
     """Stop a run and keep all that it has; `driftloop resume RUN` goes on with it."""
     commands.cancel(run)
@@ -121,6 +133,18 @@ def drift(
 ) -> None:
     """Show how honesty and the other measures moved, round by round, with intervals."""
     look.drift(runs, out, as_json)
+
+
+@app.command()
+def rescore(
+    run: RunId,
+    profile: Annotated[
+        ScoringProfile | None, typer.Option(help="By which rules; the profile that the spec does not have.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a run's stored texts again and show what comes of it; asks no model, changes nothing."""
+    look.rescore(run, profile, as_json)
 
 
 @app.command()

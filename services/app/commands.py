@@ -100,6 +100,20 @@ def resume(name: str, is_watched: bool, as_json: bool) -> None:
     raise_if_failed([run])
 
 
+def rejudge(name: str, round_: int, is_watched: bool, as_json: bool) -> None:
+    """Ask again what failed in one round's measurement."""
+    with reach(Settings()) as service:
+        found = service.client.runs.rejudge(name, round_)
+        run = found.run
+        if found.failed and (service.is_embedded or is_watched):
+            (run,) = watch_to_end(service, {run.id: run.name}, QUIET if as_json else console)
+    if as_json:
+        print_json({"run": run.id, "status": run.status, "failed": found.failed})
+    else:
+        console.print(f"{found.failed} verdicts of round {round_} had failed", highlight=False)
+    raise_if_failed([run])
+
+
 def cancel(name: str) -> None:
     """Stop one run, keeping everything."""
     with reach(Settings()) as service:

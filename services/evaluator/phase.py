@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from services.core.db import evaluations, phases, policies, runs
+from services.core.db import evaluations, events, phases, policies, runs
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
 from services.core.domain.identity import evaluation_key
@@ -37,14 +37,16 @@ class EvaluatePhase:
     loop: WorkLoop
 
     def __call__(self, claim: Claim) -> None:
-        """Judge the shard's items that have no verdict yet."""
+        """Judge the shard's items that have no verdict yet; in a measurement that was done before, also those that failed."""
         with transaction(self.engine) as session:
             run = runs.get_run(session, claim.run_id)
             name = policy_name(run.id, run.spec.policy, claim.round)
             policy = policies.get_policy(session, name)
             key = evaluation_key(run.spec, run.fingerprints)
             evaluation_id = evaluations.ensure(session, claim, name, key)
-            there = evaluations.stored_items(session, evaluation_id)
+            is_again = events.was_closed(session, run.id, claim.round, claim.name)
+            stored = evaluations.settled_items if is_again else evaluations.stored_items
+            there = stored(session, evaluation_id)
         shard = self.items(run.spec)[claim.first_unit : claim.last_unit]
         server = self.directory.policies(run.spec.policy)
         examination = Examination(

@@ -303,3 +303,21 @@ def test_doctor_says_what_is_wrong(installation: Installation) -> None:
     done = installation.run("doctor", DRIFTLOOP_DATA=installation.home / "file")
     assert done.code == 1
     assert re.search(r"WRONG +database: .*DRIFTLOOP_DATA", done.out)
+
+
+def test_stored_texts_are_scored_again_by_the_other_rules_and_nothing_changes(
+    small_sweep: SmallSweep,
+) -> None:
+    run = small_sweep.run_ids[0]
+    before = looked(small_sweep, "drift", run, "--json").out
+    same, other = (
+        json.loads(looked(small_sweep, "rescore", run, "--json", *by).out)
+        for by in (("--profile", "robust"), ())
+    )
+    assert (same["profile"], other["profile"]) == ("robust", "reference")
+    for round_, again in zip(same["rounds"], other["rounds"], strict=True):
+        assert (round_["changed"], round_["rescored"]) == (0, round_["stored"])
+        assert again["stored"] == round_["stored"]
+    assert "honesty" in same["rounds"][-1]["stored"]
+    assert "verdicts that change" in looked(small_sweep, "rescore", run).out
+    assert looked(small_sweep, "drift", run, "--json").out == before

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -61,6 +61,19 @@ def append(session: Session, run_id: str, kind: EventKind, **data: Any) -> int |
     if seq is not None:
         session.execute(insert(Event).values(run_id=run_id, seq=seq, kind=kind, data=data))
     return seq
+
+
+def was_closed(session: Session, run_id: str, round_: int, phase: str) -> bool:
+    """Tell whether a phase was done to its end before."""
+    query = select(
+        exists().where(
+            Event.run_id == run_id,
+            Event.kind == EventKind.PHASE_DONE,
+            Event.data["round"].as_integer() == round_,
+            Event.data["phase"].as_string() == phase,
+        )
+    )
+    return session.execute(query).scalar_one()
 
 
 def of_kind(session: Session, run_id: str, kind: EventKind) -> tuple[EventRecord, ...]:

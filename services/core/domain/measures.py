@@ -203,7 +203,9 @@ def _check_one_scorer(verdicts: Iterable[Verdict]) -> None:
     scorers = {(verdict.scorer, verdict.scorer_version) for verdict in verdicts}
     if len(scorers) > 1:
         names = " and ".join(f"{profile} {version}" for profile, version in sorted(scorers))
-        raise StateConflict(f"verdicts of different scorers can't be put together: {names}; rescore them")
+        raise StateConflict(
+            f"verdicts of different scorers can't be put together: {names}; `driftloop rescore RUN` scores a run's by one"
+        )
 
 
 def _answers(verdicts: Iterable[Verdict], measure: Measure) -> Answers:

@@ -23,6 +23,14 @@ class LaunchedRun(Model):
     run: RunView
 
 
+class Rejudged(Model):
+    """What asking a round's failures again came to."""
+
+    failed: int = Field(examples=[12])
+    """Verdicts that had failed, and are asked again; 0: nothing is owed."""
+    run: RunView
+
+
 class LaunchedArm(Model):
     """What launching one arm of a sweep came to."""
 

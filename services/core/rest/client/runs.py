@@ -6,7 +6,7 @@ from typing import Any
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.rest.client.connection import Connection, part
 from services.core.rest.client.following import events_of
-from services.core.rest.launches import LaunchedRun
+from services.core.rest.launches import LaunchedRun, Rejudged
 from services.core.rest.models import EventView, PhaseView, RoundView, RunSummary, RunView, ShardView
 
 
@@ -45,6 +45,10 @@ class Runs:
     def resume(self, run: str) -> RunView:
         """Let a cancelled or failed run go on. Raises `NotFound`, `StateConflict`."""
         return self._connection.post(RunView, f"{_path(run)}/resume")
+
+    def rejudge(self, run: str, round: int) -> Rejudged:  # noqa: A002  # the route's name
+        """Ask again what failed in a round's measurement. Raises `NotFound`, `StateConflict`."""
+        return self._connection.post(Rejudged, f"{_path(run)}/rounds/{round}/rejudge")
 
     def delete(self, run: str) -> None:
         """Delete a run that is not running, by its full id, for good. Raises `NotFound`, `StateConflict`."""
