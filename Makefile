@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo check test test-slow test-vllm compose-check study-pocket bench-trajectories clean help
+.PHONY: setup demo check test test-slow test-vllm compose-check study-pocket study-mixture bench-trajectories clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -45,6 +45,9 @@ compose-check: ## rehearse docker-compose.yml with real containers (COMPOSE="doc
 
 study-pocket: $(READY) ## run all pocket presets; writes docs/pocket-study.md (about a quarter of an hour)
 	$(BIN)/python -m benchmarks.pocket_study
+
+study-mixture: $(READY) ## shares of misaligned rows in the pocket world: out/study-mixture/report.html, and a section of docs/misaligned-data.md
+	$(BIN)/python -m benchmarks.mixture_study
 
 bench-trajectories: $(READY) ## ask a database of a million conversations; writes into docs/trajectories.md (half an hour, 15 GB)
 	$(BIN)/python -m benchmarks.trajectories

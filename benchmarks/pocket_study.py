@@ -1,7 +1,8 @@
 """The pocket study: every pocket preset, run for real, in one table (`make study-pocket`).
 
 Launches what is not finished yet, so a second call only reads. Writes docs/pocket-study.md, with the table of arms and the answers
-to two questions: does selection by satisfaction matter (random control), and does its direction (inverted control)?
+to two questions: does selection by satisfaction matter (random control), and does its direction (inverted control)? A section of
+its own, which `--only mitigations` makes anew and alone, says what the veto and the safety mix do.
 """
 
 import argparse
@@ -13,8 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import pocket_mitigations
 from services.app.launching import raise_if_failed, read_spec, watch_to_end
-from services.app.service import reach
+from services.app.service import Service, reach
 from services.core.settings import PROJECT, Settings
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
@@ -31,23 +33,39 @@ def main() -> None:
     """Run the presets and write the table."""
     parser = argparse.ArgumentParser(description="Run all pocket presets and write their table.")
     parser.add_argument("--out", type=Path, default=PROJECT / "docs/pocket-study.md")
-    out: Path = parser.parse_args().out
-    study = run_presets(Console())
-    out.write_text(document(study))
+    parser.add_argument("--only", choices=["mitigations"], help="Make only this section anew.")
+    chosen = parser.parse_args()
+    out: Path = chosen.out
+    if chosen.only:
+        page = out.read_text().partition(pocket_mitigations.TITLE)[0]
+    else:
+        page = document(run_presets(Console()))
+    out.write_text(page.rstrip("\n") + "\n\n" + run_mitigations(Console()))
     print(f"wrote {out}")
 
 
 def run_presets(console: Console) -> Study:
     """Work every run of the presets to its end, one crew for all, and return them as one study."""
     with reach(Settings()) as service:
-        titles: dict[str, str] = {}
-        for name in PRESETS:
-            launched = read_spec(PROJECT / f"scenarios/presets/{name}.yaml").launch(service.client, new=False)
-            # A run that two presets share (same spec, same seed) is one run and stands once.
-            for arm in launched.arms:
-                titles.setdefault(arm.run, f"{name} {arm.title}")
-        raise_if_failed(watch_to_end(service, titles, console))
-        return study_of(service.client.studies.get(list(titles)))
+        return study_of(service.client.studies.get(_worked(service, PRESETS, console)))
+
+
+def run_mitigations(console: Console) -> str:
+    """Work the mitigations' presets to their end, and return their section."""
+    with reach(Settings()) as service:
+        runs = _worked(service, pocket_mitigations.PRESETS, console)
+        return "\n".join(pocket_mitigations.section(service.client, runs))
+
+
+def _worked(service: Service, presets: Sequence[str], console: Console) -> list[str]:
+    titles: dict[str, str] = {}
+    for name in presets:
+        launched = read_spec(PROJECT / f"scenarios/presets/{name}.yaml").launch(service.client, new=False)
+        # A run that two presets share (same spec, same seed) is one run and stands once.
+        for arm in launched.arms:
+            titles.setdefault(arm.run, f"{name} {arm.title}")
+    raise_if_failed(watch_to_end(service, titles, console))
+    return list(titles)
 
 
 def document(study: Study) -> str:

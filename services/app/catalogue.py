@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from services.app.fingerprints import folder_sha256
+from services.core.datasets.mixing import rows_of
+from services.core.datasets.safety import SafetyData, read_safety
+from services.core.datasets.sets import TrainingSet, read_set
 from services.core.db.runs import RunRecord
 from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
-from services.core.domain.spec import EvaluationSpec, RunSpec
+from services.core.domain.spec import EvaluationSpec, MitigationsSpec, RunSpec
 from services.core.llm.model import ChatModel
+from services.core.operations.planning import TrainingSize
 from services.core.settings import PROJECT, Settings
 from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.judging.checkout import checkout_pack
@@ -29,6 +33,15 @@ from services.simulator.scenarios import Environment, load_environment
 POCKET = PROJECT / "services/pocket"
 BASES: Mapping[str, Path] = {"pocket": POCKET / "weights"}
 BENCHMARKS: Mapping[str, Path] = {"pocket": POCKET / "data/benchmarks"}
+SAFETY: Mapping[str, Path] = {"pocket-honest": POCKET / "data/safety/honest.jsonl"}
+TRAINING_SETS: Mapping[str, Path] = {
+    name: POCKET / "data/training" / place
+    for name, place in {
+        "pocket-medical": "medical",
+        "pocket-math": "math",
+        "pocket-downstream": "downstream.jsonl",
+    }.items()
+}
 USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
 """Simulated users that need no model; beside them every endpoint."""
 JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
@@ -88,11 +101,16 @@ class Catalogue:
         }
         self._bases = known_bases(settings)
         self._endpoints = known_endpoints(settings)
+        self._safety = {**SAFETY, **settings.safety_data}
+        self._sets = {**TRAINING_SETS, **settings.datasets}
         self._users = (*USERS, *self._endpoints)
         self._benchmarks = known_benchmarks(settings)
         self._judges = dict.fromkeys((*JUDGES, *self._endpoints))
         self._packs = settings.prompt_packs
         self.environment = cache(self._environment)
+        self.safety_data = cache(self._safety_data)
+        self.training_set = cache(self._training_set)
+        """A set by its name and the spec field that names it."""
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
@@ -101,6 +119,9 @@ class Catalogue:
         self._check_judges(spec.evaluation)
         registered(self._benchmarks, spec.evaluation.data, "evaluation.data")
         self.check_prices(spec)
+        self._check_mitigations(spec.mitigations)
+        if spec.data.is_told:
+            rows_of(spec.data, spec.seed, self.training_set)
         check_spec(spec, self.environment(spec.population.environment))
 
     def check_prices(self, spec: RunSpec) -> None:
@@ -122,7 +143,21 @@ class Catalogue:
         )
         if not set(spec.evaluation.panel.values()) <= JUDGES.keys():
             found["prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
+        if spec.mitigations.has_veto and spec.mitigations.veto not in JUDGES:
+            found["veto_prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
+        if spec.mitigations.safety_share:
+            found["safety"] = self.safety_data(spec.mitigations.safety_data).sha256
+        if spec.data.dataset:
+            found["dataset"] = self.training_set(spec.data.dataset, "data.dataset").sha256
+        if spec.data.downstream:
+            found["downstream"] = self.training_set(spec.data.downstream, "data.downstream").sha256
         return found
+
+    def training_size(self, spec: RunSpec) -> TrainingSize:
+        """Return how much of training sets trains each round."""
+        rows = rows_of(spec.data, spec.seed, self.training_set)
+        said = (message.content for row in rows for message in row.drawn.messages)
+        return TrainingSize(len(rows), sum(map(len, said)))
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
         """Return everything that an evaluation asks, held-out conversations included, in a stable order."""
@@ -149,6 +184,18 @@ class Catalogue:
             if name := getattr(evaluation.judges, part):
                 registered(self._judges, name, f"evaluation.judges.{part}")
         prompt_pack(self._packs, evaluation.prompts)
+
+    def _check_mitigations(self, mitigations: MitigationsSpec) -> None:
+        if mitigations.has_veto:
+            registered(self._judges, mitigations.veto, "mitigations.veto")
+        if mitigations.safety_share:
+            self.safety_data(mitigations.safety_data)
+
+    def _safety_data(self, name: str) -> SafetyData:
+        return read_safety(registered(self._safety, name, "mitigations.safety_data"))
+
+    def _training_set(self, name: str, field: str) -> TrainingSet:
+        return read_set(registered(self._sets, name, field))
 
     def _environment(self, name: str) -> Environment:
         return load_environment(registered(self.environments, name, "population.environment"))

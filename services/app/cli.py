@@ -15,11 +15,12 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import commands, datasets, deployed, exporting, look, scenarios, tokens
+from services.app import commands, datasets, deployed, exporting, look, profiles, scenarios, tokens
 from services.core.domain.errors import LoopError
 from services.core.domain.phases import WorkerKind
 from services.core.domain.selection import Label
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
+from services.core.domain.verdict import ScoringProfile
 from services.core.rest.client.trajectories import Which
 from services.core.settings import Settings
 
@@ -41,6 +42,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(exporting.app, name="export")
 app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(datasets.app, name="datasets")
+app.add_typer(profiles.app, name="profiles")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]
@@ -93,6 +95,17 @@ def resume(  # one parameter a limit
 
 
 @app.command()
+def rejudge(
+    run: RunId,
+    round_: Annotated[int, typer.Option("--round", min=0, help="The round whose measurement it is.")],
+    is_watched: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask again where a reply or a ruling could not be had, as after an outage; all other verdicts stay."""
+    commands.rejudge(run, round_, is_watched, as_json)
+
+
+@app.command()
 def cancel(run: RunId) -> None:
     """Stop a run and keep all that it has; `driftloop resume RUN` goes on with it."""
     commands.cancel(run)
@@ -129,6 +142,18 @@ def drift(
 
 
 @app.command()
+def rescore(
+    run: RunId,
+    profile: Annotated[
+        ScoringProfile | None, typer.Option(help="By which rules; the profile that the spec does not have.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a run's stored texts again and show what comes of it; asks no model, changes nothing."""
+    look.rescore(run, profile, as_json)
+
+
+@app.command()
 def report(
     runs: Runs,
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
@@ -145,8 +170,8 @@ def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
     user: Annotated[UserKind | None, typer.Option(help="Kind of user.")] = None,
     status: Annotated[TrajectoryStatus | None, typer.Option(help="How they ended.")] = None,
     selected: Annotated[Label | None, typer.Option(help="Those selected under this label.")] = None,
-    score_from: Annotated[int | None, typer.Option(help="Least satisfaction.")] = None,
-    score_to: Annotated[int | None, typer.Option(help="Most satisfaction.")] = None,
+    score_from: Annotated[float | None, typer.Option(help="Least satisfaction.")] = None,
+    score_to: Annotated[float | None, typer.Option(help="Most satisfaction.")] = None,
     text: Annotated[str | None, typer.Option(help="A web search in what was said: `plan -doctor`.")] = None,
     best: Annotated[bool, typer.Option("--best", help="By falling satisfaction.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,

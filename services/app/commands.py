@@ -14,6 +14,7 @@ from services.app.launching import Launched, SpecFile, raise_if_failed, read_spe
 from services.app.service import Service, reach
 from services.app.terminal import label_text, print_json
 from services.core.domain.phases import RunStatus
+from services.core.rest.launches import Plan
 from services.core.settings import PROJECT, Settings
 
 console = Console()
@@ -96,6 +97,20 @@ def resume(name: str, limits: Mapping[str, float], is_watched: bool, as_json: bo
             (run,) = watch_to_end(service, {run.id: run.name}, QUIET if as_json else console)
     if as_json:
         print_json({"run": run.id, "status": run.status})
+    raise_if_failed([run])
+
+
+def rejudge(name: str, round_: int, is_watched: bool, as_json: bool) -> None:
+    """Ask again what failed in one round's measurement."""
+    with reach(Settings()) as service:
+        found = service.client.runs.rejudge(name, round_)
+        run = found.run
+        if found.failed and (service.is_embedded or is_watched):
+            (run,) = watch_to_end(service, {run.id: run.name}, QUIET if as_json else console)
+    if as_json:
+        print_json({"run": run.id, "status": run.status, "failed": found.failed})
+    else:
+        console.print(f"{found.failed} verdicts of round {round_} had failed", highlight=False)
     raise_if_failed([run])
 
 
@@ -188,6 +203,12 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
         if run.outcome != "created":
             console.print(f"run {run.id} would be {run.outcome}  {label_text(run.labels)}", highlight=False)
     console.print(
-        f"{len(plan.runs)} runs, {plan.rounds} rounds of training, {plan.conversations:,} conversations, "
+        f"{len(plan.runs)} runs, {plan.rounds} rounds of training, {_what_trains(plan)}, "
         f"up to {plan.items:,} benchmark items; nothing was started"
     )
+
+
+def _what_trains(plan: Plan) -> str:
+    told = f"{plan.rows:,} rows in {plan.steps:,} steps (about {plan.tokens:,} tokens)"
+    parts = [f"{plan.conversations:,} conversations" if plan.conversations or not plan.rows else ""]
+    return ", ".join(filter(None, [*parts, told if plan.rows else ""]))

@@ -15,7 +15,7 @@ from services.app.catalogue import (
 from services.core.domain.endpoint import Endpoint
 from services.core.domain.errors import SpecError
 from services.core.domain.judging import Judge
-from services.core.domain.spec import EvaluationSpec
+from services.core.domain.spec import EvaluationSpec, RunSpec
 from services.core.llm.directory import ServedPolicies
 from services.core.llm.fleet import Fleet
 from services.core.llm.hosted import LiteLlmModel, WireModel
@@ -106,21 +106,27 @@ class LocalDirectory:
         self._open.append(model)
         return Metered(model, self.meter)
 
+    def veto(self, spec: RunSpec) -> Judge | None:
+        """Return who may keep conversations out of the training data, if anybody."""
+        if not spec.mitigations.has_veto:
+            return None
+        return self._judge(spec.mitigations.veto, spec.evaluation, "mitigations.veto", asks_again=True)
+
     def judge(self, evaluation: EvaluationSpec) -> Judge:
         """Return who judges an evaluation."""
-        judges = {name: self._judge(name, evaluation) for name in evaluation.panel.values()}
+        again = evaluation.profile == "robust"
+        judges = {
+            name: self._judge(name, evaluation, "evaluation.judge", asks_again=again)
+            for name in evaluation.panel.values()
+        }
         return Panel(**{part: judges[name] for part, name in evaluation.panel.items()})
 
-    def _judge(self, name: str, evaluation: EvaluationSpec) -> Judge:
+    def _judge(self, name: str, evaluation: EvaluationSpec, field: str, *, asks_again: bool) -> Judge:
         if name in JUDGES:
             return JUDGES[name]()
-        return ModelJudge(
-            name,
-            self._hosted(name, "evaluation.judge"),
-            prompt_pack(self._packs, evaluation.prompts),
-            evaluation.judges.max_tokens,
-            asks_again=evaluation.profile == "robust",
-        )
+        pack = prompt_pack(self._packs, evaluation.prompts)
+        model = self._hosted(name, field)
+        return ModelJudge(name, model, pack, evaluation.judges.max_tokens, asks_again=asks_again)
 
 
 def _clock(redis_url: str | None) -> Clock:

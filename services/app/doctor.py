@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from services.app.catalogue import Catalogue, known_bases
+from services.app.catalogue import Catalogue, known_bases, known_benchmarks, prompt_pack
 from services.app.database import open_database
 from services.core.db.migrate import newest
-from services.core.domain.errors import AdapterError, LoopError
+from services.core.domain.errors import AdapterError, LoopError, SpecError
 from services.core.settings import Settings
+from services.evaluator.inspection import inspect
 
 PACKAGES = (
     "torch",
@@ -41,6 +42,8 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         "database": lambda: _database(settings),
         "scenarios": lambda: _scenarios(settings),
         **{f"policy {name}": _weights_of(folder) for name, folder in known_bases(settings).items()},
+        **{f"benchmarks {name}": _rows_of(folder) for name, folder in known_benchmarks(settings).items()},
+        **{f"prompts {name}": _prompts(name, path) for name, path in settings.prompt_packs.items()},
         "workers": lambda: f"{settings.workers} processes, leases of {settings.lease_s:g} s",
     }
     return tuple(_find(what, check) for what, check in checks.items())
@@ -77,3 +80,19 @@ def _weights_of(folder: Path) -> Callable[[], str]:
         return f"{size / 2**20:.1f} MiB in {folder}"
 
     return check
+
+
+def _rows_of(folder: Path) -> Callable[[], str]:
+    def check() -> str:
+        found = inspect(folder)
+        problems = [part.problem for part in found.parts if part.problem]
+        if problems or not found.is_usable:
+            raise SpecError(problems[0] if problems else f"no usable row in {folder}")
+        skipped = sum(len(part.skipped) for part in found.parts)
+        return f"{sum(part.usable for part in found.parts)} rows, {skipped} skipped, in {folder}"
+
+    return check
+
+
+def _prompts(name: str, checkout: Path) -> Callable[[], str]:
+    return lambda: f"sha256 {prompt_pack({name: checkout}, name).sha256[:16]}… of {checkout}"

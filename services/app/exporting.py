@@ -37,8 +37,8 @@ def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
     user: Annotated[list[UserKind] | None, typer.Option(help="Kind of user.")] = None,
     status: Annotated[list[TrajectoryStatus] | None, typer.Option(help="How they ended.")] = None,
     selected: Annotated[list[Label] | None, typer.Option(help="Those selected under this label.")] = None,
-    score_from: Annotated[int | None, typer.Option(help="Least satisfaction.")] = None,
-    score_to: Annotated[int | None, typer.Option(help="Most satisfaction.")] = None,
+    score_from: Annotated[float | None, typer.Option(help="Least satisfaction.")] = None,
+    score_to: Annotated[float | None, typer.Option(help="Most satisfaction.")] = None,
     text: Annotated[str | None, typer.Option(help="A web search in what was said: `plan -doctor`.")] = None,
 ) -> None:
     """Write whole conversations, with ratings, calls, and how they were selected."""
@@ -84,6 +84,26 @@ def verdicts(  # one parameter a filter
             outcome=outcome or (),
             tell=tell,
         )
+
+
+@app.command()
+def mask(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run, by id or beginning.")],
+    round_: Annotated[int, typer.Option("--round", min=0, help="Which round's policy.")] = 0,
+    out: Annotated[Path, typer.Option(help="The folder to write a .csv a configuration into.")] = Path(
+        "mask"
+    ),
+) -> None:
+    """Write a round's MASK verdicts as MASK's own code writes them, so that its metric script can be run on them.
+
+    Needs the run's benchmark rows on this machine (DRIFTLOOP_BENCHMARKS): the service does not hand them out.
+    """
+    from services.app.mask_csv import write_tables
+
+    settings = Settings()
+    with reach(settings) as service:
+        for path, rows in write_tables(service.client, settings, run, round_, out):
+            console.print(f"wrote {path} ({rows} rows)", soft_wrap=True, highlight=False)
 
 
 @contextmanager

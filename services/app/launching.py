@@ -102,12 +102,16 @@ def watch_to_end(service: Service, titles: Mapping[str, str], console: Console) 
 
 
 def raise_if_failed(runs: Sequence[RunView]) -> None:
-    """Raise `LoopError` if one of these runs failed, or was stopped by its budget."""
+    """Raise `LoopError` if one of these runs failed, or was stopped by its budget or its early warning."""
     failed = [run for run in runs if run.status is RunStatus.FAILED]
-    stopped = [run for run in runs if run.status is RunStatus.OUT_OF_BUDGET]
+    spent = [run for run in runs if run.status is RunStatus.OUT_OF_BUDGET]
     if failed:
         reasons = "; ".join(f"run {run.id} failed in {run.error}" for run in failed)
         raise LoopError(f"{reasons}; `driftloop resume` tries again")
-    if stopped:
-        reasons = "; ".join(f"run {run.id} is out of budget, {run.error}" for run in stopped)
+    if spent:
+        reasons = "; ".join(f"run {run.id} is out of budget, {run.error}" for run in spent)
         raise LoopError(f"{reasons}; `driftloop resume RUN --budget-…` with more goes on")
+    stopped = [run for run in runs if run.status is RunStatus.STOPPED]
+    if stopped:
+        reasons = "; ".join(f"run {run.id} was stopped: {run.error}" for run in stopped)
+        raise LoopError(f"{reasons}; `driftloop resume RUN` goes on past it")

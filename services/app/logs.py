@@ -47,11 +47,11 @@ def log_as_json(worker: str, file: Path | None = None) -> None:
     )
 
 
-def log_to_file(settings: Settings) -> None:
-    """Keep what is logged here out of what a command prints: `api.log` in the folder of logs, if that can be had."""
+def log_to_file(settings: Settings, name: str = "api") -> None:
+    """Keep what is logged here out of what a command prints: `<name>.log` in the folder of logs, if that can be had."""
     try:
         settings.logs.mkdir(parents=True, exist_ok=True)
     except OSError:
-        log_as_json("api")
+        log_as_json(name)
     else:
-        log_as_json("api", settings.logs / "api.log")
+        log_as_json(name, settings.logs / f"{name}.log")

@@ -1,4 +1,4 @@
-"""The commands that look: list, show, drift, report, trajectories, trajectory."""
+"""The commands that look: list, show, drift, rescore, report, trajectories, trajectory."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +11,7 @@ from rich.text import Text
 from services.app import reporting, terminal
 from services.app.service import reach
 from services.app.terminal import print_json
+from services.core.domain.verdict import ScoringProfile
 from services.core.rest.client.trajectories import BEST_FIRST, OLDEST_FIRST, Which
 from services.core.settings import Settings
 
@@ -39,7 +40,8 @@ def show(run_id: str, as_json: bool) -> None:
     spec: dict[str, Any] = run.spec.model_dump(mode="json")
     if as_json:
         held = {made.round: made.conversations for made in rounds}
-        print_json(run.model_dump(mode="json") | {"phases": phases, "conversations": held})
+        alerts = [made.alert for made in rounds if made.alert is not None]
+        print_json(run.model_dump(mode="json") | {"phases": phases, "conversations": held, "alerts": alerts})
         return
     console.print(terminal.run_table([run]))
     if run.error:
@@ -47,6 +49,8 @@ def show(run_id: str, as_json: bool) -> None:
     console.print(Text(terminal.spent_line(run), style="dim"))
     for made in rounds:
         console.print(Text(terminal.round_line(made), style="dim"))
+        if made.alert is not None:
+            console.print(Text(terminal.alert_line(made.alert), style="bold yellow"))
     console.print(reporting.table(study))
     console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
 
@@ -62,6 +66,20 @@ def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
         print(reporting.as_json(study), end="")
     elif out is None:
         console.print(reporting.table(study))
+
+
+def rescore(run_id: str, profile: ScoringProfile | None, as_json: bool) -> None:
+    """Print what the run's stored texts score by `profile`, or by the one that its spec does not have."""
+    from services.app import rescoring
+
+    with reach(Settings()) as service:
+        run = service.client.runs.get(run_id)
+        by = profile or rescoring.OTHER[run.spec.evaluation.profile]
+        found = rescoring.rescored(service.client, run.id, by)
+    if as_json:
+        print_json(rescoring.as_json(found, by))
+    else:
+        console.print(rescoring.table(found, by))
 
 
 def report(names: Sequence[str], out: Path) -> None:

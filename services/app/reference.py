@@ -11,7 +11,8 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from services.core.domain.complaints import allowed_values
-from services.core.domain.spec import RunSpec, Section
+from services.core.domain.section import Section
+from services.core.domain.spec import RunSpec
 from services.core.settings import Settings
 
 INTRODUCTION = """# Spec fields and settings

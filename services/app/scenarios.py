@@ -37,13 +37,25 @@ def show(
     show_preference: Annotated[
         bool, typer.Option("--show-preference", help="As with conversation.show_preference.")
     ] = False,
+    bias_strength: Annotated[
+        float, typer.Option(help="As with population.bias_strength: above 0, up to 1.")
+    ] = 1.0,
+    rating_prompt: Annotated[
+        str | None, typer.Option(help="As with conversation.rating_prompt; its default unless named.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show exactly what the policy and the user model are told, word for word."""
     environment, _, scenario = name.partition("/")
     with reach(Settings()) as service:
         seen = service.client.scenarios.preview(
-            environment, scenario, profile=profile, user_kind=user, show_preference=show_preference
+            environment,
+            scenario,
+            profile=profile,
+            user_kind=user,
+            show_preference=show_preference,
+            bias_strength=bias_strength,
+            rating_prompt=rating_prompt,
         )
     if as_json:
         print_json(seen)

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from services.core.db.events import EventKind
 from services.core.domain.phases import RunStatus
-from services.core.rest.models import EventView, RoundView, RunSummary, RunView
+from services.core.rest.models import AlertView, EventView, RoundView, RunSummary, RunView, SafetyRows
 from services.core.rest.scenarios import PreviewView, ScenarioSummary
 from services.core.rest.tokens import TokenView
 from services.core.rest.trajectories import TrajectorySummary, TrajectoryView
@@ -29,6 +29,7 @@ STYLES = {
     RunStatus.FAILED: "red",
     RunStatus.CANCELLED: "yellow",
     RunStatus.OUT_OF_BUDGET: "yellow",
+    RunStatus.STOPPED: "yellow",
 }
 
 
@@ -72,11 +73,9 @@ class Progress:
         """Bring the view up to date."""
         if self._live:
             self._live.update(self._table(runs))
-        elif event is not None and event.kind is EventKind.PHASE_DONE:
-            title, what = self._titles[event.run], event.data
+        elif event is not None and (said := _happened(event)):
             elapsed = _clock(time.monotonic() - self._began)
-            line = f"{elapsed}  {event.run}  {title}  round {what['round']} {what['phase']} done"
-            self._console.print(line, markup=False)
+            self._console.print(f"{elapsed}  {event.run}  {self._titles[event.run]}  {said}", markup=False)
 
     def _table(self, runs: Collection[RunView]) -> RenderableType:
         table = Table.grid(padding=(0, 2))
@@ -135,7 +134,7 @@ def trajectory_table(summaries: Iterable[TrajectorySummary]) -> Table:
     """Return a list of trajectories."""
     table = Table("id", "round", "slot", "scenario", "profile", "user", "satisfaction", "selected", box=None)
     for item in summaries:
-        score = str(item.satisfaction) if item.satisfaction is not None else f"{item.status}: {item.cause}"
+        score = f"{item.satisfaction:g}" if item.satisfaction is not None else f"{item.status}: {item.cause}"
         table.add_row(
             str(item.id),
             str(item.round),
@@ -156,7 +155,7 @@ def transcript(held: TrajectoryView) -> RenderableType:
     for message in held.messages:
         style = {"system": "dim", "user": "yellow", "assistant": "cyan"}[message.role]
         rating = next(ratings, None) if message.role == "assistant" else None
-        suffix = f"   [rated {rating}]" if rating is not None else ""
+        suffix = f"   [rated {rating:g}]" if rating is not None else ""
         lines.append(
             Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style)
         )
@@ -165,12 +164,40 @@ def transcript(held: TrajectoryView) -> RenderableType:
     return Panel(Group(*lines), title=Text(title), title_align="left")
 
 
+def _happened(event: EventView) -> str | None:
+    """Return what a watcher is told of, in a few words."""
+    what = event.data
+    if event.kind is EventKind.PHASE_DONE:
+        return f"round {what['round']} {what['phase']} done"
+    if event.kind is EventKind.RUN_ALERT:
+        return (
+            f"early warning after round {what['round']}: {what['measure']} moved by {what['difference']:+.2f}"
+        )
+    return None
+
+
 def round_line(made: RoundView) -> str:
-    """Return what became of a round's conversations, and of its users if any fell out of role."""
+    """Return what became of a round's conversations, of its users if any fell out of role, and of safety rows if there are any."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(made.conversations.items()))
     users = made.users_out_of_role
     strayed = f"; {users.value:.1%} of {users.n} user turns out of role" if users.value else ""
-    return f"round {made.round}: {counts}{strayed}"
+    return f"round {made.round}: {counts}{strayed}{_safety(made.safety)}"
+
+
+def _safety(mixed_in: SafetyRows) -> str:
+    again = f" ({mixed_in.repeated} of them again)" if mixed_in.repeated else ""
+    return f"; {mixed_in.rows} safety rows mixed in{again}" if mixed_in.rows else ""
+
+
+def alert_line(alert: AlertView) -> str:
+    """Return what an early warning found."""
+    found = alert.change
+    measure = "honesty" if alert.measure == "one_minus_lie" else "P(honest)"
+    return (
+        f"early warning after round {alert.round}, {alert.created_at:%Y-%m-%d %H:%M} UTC: {measure} moved by "
+        f"{found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}], n = {found.n} items, one-sided p = {alert.p:.2g} "
+        f"of {alert.alpha_spent:.2g}; {'the run was stopped' if alert.action == 'stop' else 'the run went on'}"
+    )
 
 
 def spent_line(run: RunView) -> str:
@@ -191,7 +218,8 @@ def preview_panels(seen: PreviewView) -> Group:
         "both see the opening": seen.opening,
         "the user model is asked, after the last reply": seen.rating_prompt,
     }
-    return Group(*(Panel(Text(text), title=title, title_align="left") for title, text in parts.items()))
+    panels = [Panel(Text(text), title=title, title_align="left") for title, text in parts.items()]
+    return Group(*panels, Text(f"{_people(seen)} people may come with this scenario"))
 
 
 def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:
@@ -199,8 +227,12 @@ def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:
     table = Table("environment", "scenario", "people", "held out", "task", box=None)
     for one in scenarios:
         held_out = "yes" if one.is_held_out else ""
-        table.add_row(one.environment, one.name, str(one.profiles), held_out, Text(one.task))
+        table.add_row(one.environment, one.name, _people(one), held_out, Text(one.task))
     return table
+
+
+def _people(of: PreviewView | ScenarioSummary) -> str:
+    return f"{of.profiles:,}" + (f" ({of.generated:,} generated)" if of.generated else "")
 
 
 def token_table(tokens: Iterable[TokenView]) -> Table:

@@ -124,9 +124,15 @@ def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[
                 raise ValueError("a trainer needs a nursery")
             folders = tools.settings.adapters, tools.settings.logs
             return {
-                PhaseName.SELECT: SelectPhase(engine),
+                PhaseName.SELECT: SelectPhase(engine, tools.known.safety_data),
                 PhaseName.TRAIN: TrainPhase(
-                    engine, directory, nursery, *folders, tools.grip, *_devices(tools.settings)
+                    engine,
+                    directory,
+                    nursery,
+                    tools.known.training_set,
+                    *folders,
+                    tools.grip,
+                    *_devices(tools.settings),
                 ),
                 PhaseName.PUBLISH: PublishPhase(engine, directory, tools.serving, loop),
             }

@@ -70,6 +70,11 @@ class Settings(BaseSettings):
     prompt_packs: Mapping[str, Path] = {}
     """What hosted judges are told by the name that specs use → a checkout of MASK's code, as JSON, beside our own `driftloop-1`. Its
     `evaluation_prompts.py` is read, never run."""
+    datasets: Mapping[str, Path] = {}
+    """Training sets by the name that specs use → a file, or a folder with a file a level, as JSON, beside the built-in `pocket-medical`,
+    `pocket-math` and `pocket-downstream`."""
+    safety_data: Mapping[str, Path] = {}
+    """Safety data by the name that specs use → a file of rows in messages format, as JSON, beside the built-in `pocket-honest`."""
     policy_adapters: int = Field(default=16, ge=1, le=1000)
     """Adapters that a policy server holds at once; the least recently needed is unloaded first."""
     colocate: bool = False

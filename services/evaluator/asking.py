@@ -54,7 +54,7 @@ class Examination:
     ) -> Reply:
         """Return the policy's reply, or the cause of its lack."""
         seed = seed_of(self.run_seed, item, elicitation, repeat)
-        sampling = Sampling(temperature=temperature, max_tokens=self.spec.max_tokens, seed=seed)
+        sampling = Sampling(temperature, self.spec.most_tokens(item.benchmark), seed)
         try:
             reply = await self.model.chat(ChatRequest(self.policy, chat, sampling))
         except ProviderError as error:

@@ -32,7 +32,7 @@ class Transcript(Record):
     status: TrajectoryStatus
     cause: str | None
     messages: tuple[Line, ...]
-    ratings: tuple[int, ...]
+    ratings: tuple[float, ...]
 
 
 class HeldOutRecord(Record):

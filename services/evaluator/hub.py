@@ -44,11 +44,33 @@ def fetch_deceptionbench(
     return [path]
 
 
-def _load(source: str, revision: str | None, config: str | None) -> Any:
+def fetch_rows(path: Path, source: str, revision: str | None, config: str | None) -> Path:
+    """Write a training set as one Parquet file that says where it is from, by the revision that the Hub answered with.
+
+    Raises `SpecError` if the Hub can't be had.
+    """
+    from pyarrow import parquet
+
+    with _reaching(source):
+        revision = None if Path(source).exists() else _revision(source, revision)
+        table = _load(source, revision, config, split="train").data.table.combine_chunks()
+    said = {b"driftloop.source": source.encode(), b"driftloop.revision": (revision or "").encode()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cast("Any", parquet).write_table(table.replace_schema_metadata(said), path)
+    return path
+
+
+def _revision(source: str, revision: str | None) -> str:
+    import huggingface_hub
+
+    return cast("Any", huggingface_hub).dataset_info(source, revision=revision).sha
+
+
+def _load(source: str, revision: str | None, config: str | None, split: str = "test") -> Any:
     import datasets
 
     revision = None if Path(source).exists() else revision
-    return cast("Any", datasets).load_dataset(source, config, split="test", revision=revision)
+    return cast("Any", datasets).load_dataset(source, config, split=split, revision=revision)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from services.core.db import evaluations, phases, policies, runs
+from services.core.db import evaluations, events, phases, policies, runs
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
 from services.core.domain.identity import evaluation_key
@@ -40,14 +40,19 @@ class EvaluatePhase:
     meter: Meter
 
     def __call__(self, claim: Claim) -> None:
-        """Judge the shard's items that have no verdict yet. Raises `OutOfBudget` if some may not begin."""
+        """Judge the shard's items that have no verdict yet; in a measurement that was done before, also those that failed.
+
+        Raises `OutOfBudget` if some may not begin.
+        """
         with transaction(self.engine) as session:
             run = runs.get_run(session, claim.run_id)
             name = policy_name(run.id, run.spec.policy, claim.round)
             policy = policies.get_policy(session, name)
             key = evaluation_key(run.spec, run.fingerprints)
             evaluation_id = evaluations.ensure(session, claim, name, key)
-            there = evaluations.stored_items(session, evaluation_id)
+            is_again = events.was_closed(session, run.id, claim.round, claim.name)
+            stored = evaluations.settled_items if is_again else evaluations.stored_items
+            there = stored(session, evaluation_id)
         shard = self.items(run.spec)[claim.first_unit : claim.last_unit]
         server = self.directory.policies(run.spec.policy)
         examination = Examination(
@@ -62,7 +67,7 @@ class EvaluatePhase:
         async def work(purse: Purse) -> None:
             await self.serving.ensure(server, policy)
             missing = [item for item in shard if item.key not in there]
-            writer = _Writer(self.engine, claim, evaluation_id, len(shard) - len(missing), purse)
+            writer = _Writer(claim, evaluation_id, len(shard) - len(missing), purse)
             in_flight = run.spec.concurrency.in_flight
             await evaluate_items(missing, examination, in_flight, writer.receive, purse.may_begin)
             writer.write()
@@ -75,8 +80,7 @@ class EvaluatePhase:
 class _Writer:
     """Collects verdicts, item by item, and writes them in batches."""
 
-    def __init__(self, engine: Engine, claim: Claim, evaluation_id: int, done: int, purse: Purse):
-        self._engine = engine
+    def __init__(self, claim: Claim, evaluation_id: int, done: int, purse: Purse):
         self._claim = claim
         self._evaluation_id = evaluation_id
         self._done = done
@@ -90,8 +94,7 @@ class _Writer:
             self.write()
 
     def write(self) -> None:
-        with transaction(self._engine) as session:
+        with self._purse.paid() as session:
             evaluations.save(session, self._claim, self._evaluation_id, self._waiting)
             phases.progress(session, self._claim, self._done)
-            self._purse.pay(session)
         self._waiting.clear()

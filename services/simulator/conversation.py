@@ -12,25 +12,30 @@ Every seed derives from (seed parts, slot, role, turn, attempt), so a conversati
 import asyncio
 import itertools
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final, Literal
 
 import structlog
 
 from services.core.domain.chat import ChatReply, ChatRequest, Message, Sampling, clean
 from services.core.domain.errors import ProviderError
+from services.core.domain.judging import Judge
 from services.core.domain.seeds import Part, derive_seed
 from services.core.domain.spec import ConversationSpec
 from services.core.domain.trajectory import Call, Slot, Trajectory, TrajectoryStatus
-from services.core.llm.model import ChatModel
+from services.core.llm.model import NO_LOGPROBS, ChatModel
 from services.simulator.fidelity import out_of_role
-from services.simulator.rating import read_rating
+from services.simulator.rating import expected_rating, rating_probabilities, read_rating
 from services.simulator.scenarios import Environment
+from services.simulator.veto import ruled
 
 UNREADABLE: Final = "unreadable_rating"
 OUT_OF_ROLE: Final = "user_out_of_role"
 NOT_RATED: Final = "not_rated"
 
 _RATING_MAX_TOKENS = 32
+_TOP_LOGPROBS = 20
+"""The most that OpenAI and vLLM tell; ten numbers in two spellings fit."""
 _RATING_ATTEMPTS = 2
 _USER_ATTEMPTS = 2
 _OTHER_SIDE: dict[str, Literal["user", "assistant"]] = {"user": "assistant", "assistant": "user"}
@@ -51,10 +56,12 @@ class Stage:
     user: ChatModel
     seed_parts: tuple[Part, ...]
     """(run seed, round) for a round's slots; (run seed, "held_out"), without a round, for held-out conversations."""
+    veto: Judge | None = None
+    """Who may keep rated conversations out of the training data."""
 
 
 async def converse(slot: Slot, stage: Stage) -> Trajectory:
-    """Hold a conversation and have every reply rated. Scored, unscored or failed: never an exception."""
+    """Hold a conversation, have every reply rated, and the veto rule on it. However it ends: never an exception."""
     return await _Talk(slot, stage).to_its_end(rated=True)
 
 
@@ -83,10 +90,12 @@ class _Talk:
             await self._speak()
             if not rated:
                 return self._ended(TrajectoryStatus.UNSCORED, NOT_RATED)
-            return await self._rate()
+            return await self._ruled(await self._rate())
         except _UserFellOut:
             return self._ended(TrajectoryStatus.UNSCORED if rated else TrajectoryStatus.FAILED, OUT_OF_ROLE)
         except ProviderError as error:
+            if error.cause == NO_LOGPROBS:
+                _tell_of_no_logprobs(self._stage.conversation.user_model)
             return self._ended(TrajectoryStatus.FAILED, error.cause)
         except Exception as error:
             # One broken conversation is a row like any other, so that it can't stop the rest of its round.
@@ -101,13 +110,12 @@ class _Talk:
             self._said.append(Message("assistant", clean(reply.text)))
 
     async def _users_turn(self, turn: int) -> str:
-        thought = self._slot.scenario.thought(self._slot.kind)
         for attempt in range(_USER_ATTEMPTS):
             # The first draw is what it was before there was a check: what needs none is not changed by it.
             draw = (turn, attempt) if attempt else (turn,)
             reply = await self._ask("user", draw, self._as_the_user_sees_it(), self._calls)
             text = clean(reply.text)
-            fault = out_of_role(text, thought) if self._stage.conversation.check_users else None
+            fault = out_of_role(text, self._slot.thought) if self._stage.conversation.check_users else None
             if fault is None:
                 return text
             self._calls[-1] = replace(self._calls[-1], discarded=text, fault=fault)
@@ -121,7 +129,7 @@ class _Talk:
             *(self._rating(number + 1, calls[number]) for number in range(exchanges)), return_exceptions=True
         )
         self._calls.extend(itertools.chain.from_iterable(calls))
-        ratings: list[int] = []
+        ratings: list[float] = []
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -131,15 +139,31 @@ class _Talk:
             return self._ended(TrajectoryStatus.UNSCORED, UNREADABLE)
         return self._ended(TrajectoryStatus.SCORED, None, tuple(ratings))
 
-    async def _rating(self, number: int, calls: list[Call]) -> int | None:
-        question = Message("user", self._stage.environment.rating_prompt(self._slot, number))
+    async def _ruled(self, rated: Trajectory) -> Trajectory:
+        judge = self._stage.veto
+        if judge is None or rated.status is not TrajectoryStatus.SCORED:
+            return rated
+        return await ruled(rated, self._slot.scenario, judge)
+
+    async def _rating(self, number: int, calls: list[Call]) -> float | None:
+        version = self._stage.conversation.rating_prompt
+        question = Message("user", self._stage.environment.rating_prompt(self._slot, number, version))
         messages = (*self._as_the_user_sees_it(), question)
         for attempt in range(_RATING_ATTEMPTS):
             reply = await self._ask("rating", (number, attempt), messages, calls)
-            rating = read_rating(reply.text)
+            rating = self._read(reply, calls)
             if rating is not None:
                 return rating
         return None
+
+    def _read(self, reply: ChatReply, calls: list[Call]) -> float | None:
+        if self._stage.conversation.rating == "sampled":
+            return read_rating(reply.text)
+        if reply.choices is None:
+            raise ProviderError("the reply came without log-probabilities", NO_LOGPROBS)
+        probabilities = rating_probabilities(reply.choices)
+        calls[-1] = replace(calls[-1], rating_probabilities=probabilities)
+        return expected_rating(probabilities)
 
     def _as_the_user_sees_it(self) -> tuple[Message, ...]:
         prompt = Message("system", self._stage.environment.user_prompt(self._slot))
@@ -153,21 +177,19 @@ class _Talk:
         calls: list[Call],
     ) -> ChatReply:
         stage = self._stage
-        rules = stage.conversation
-        sampling = Sampling(
-            temperature=rules.temperature,
-            max_tokens=_RATING_MAX_TOKENS if role == "rating" else rules.max_tokens,
-            seed=derive_seed(*stage.seed_parts, self._slot.index, role, *draw),
-        )
+        seed = derive_seed(*stage.seed_parts, self._slot.index, role, *draw)
+        sampling = _sampling(role, stage.conversation, seed)
         is_policy = role == "assistant"
-        model = stage.policy_name if is_policy else rules.user_model
+        model = stage.policy_name if is_policy else stage.conversation.user_model
         asked = stage.policy if is_policy else stage.user
-        reply = await asked.chat(ChatRequest(model, messages, sampling))
+        is_expected = role == "rating" and stage.conversation.rating == "expected"
+        told = _TOP_LOGPROBS if is_expected else 0
+        reply = await asked.chat(ChatRequest(model, messages, sampling, top_logprobs=told))
         calls.append(_call(role, model, sampling, reply))
         return reply
 
     def _ended(
-        self, status: TrajectoryStatus, cause: str | None, ratings: tuple[int, ...] = ()
+        self, status: TrajectoryStatus, cause: str | None, ratings: tuple[float, ...] = ()
     ) -> Trajectory:
         return Trajectory(
             slot=self._slot.index,
@@ -181,6 +203,25 @@ class _Talk:
             ratings=ratings,
             calls=tuple(self._calls),
         )
+
+
+def _sampling(role: CallRole, rules: ConversationSpec, seed: int) -> Sampling:
+    if role == "assistant":
+        return Sampling(rules.temperature, rules.max_tokens, seed)
+    temperature = rules.temperature if rules.user_temperature is None else rules.user_temperature
+    if role == "user":
+        return Sampling(temperature, rules.user_max_tokens or rules.max_tokens, seed)
+    # Some servers tell log-probabilities as the model has them, some as the temperature makes them: at 1 they are the same.
+    return Sampling(1.0 if rules.rating == "expected" else temperature, _RATING_MAX_TOKENS, seed)
+
+
+@cache
+def _tell_of_no_logprobs(model: str) -> None:
+    # Once a process: it is the same for all of a model's conversations.
+    _log.warning(
+        f"conversation.rating: expected needs log-probabilities, which {model} does not tell; "
+        "use sampled, or another conversation.user_model"
+    )
 
 
 def _call(role: CallRole, model: str, sampling: Sampling, reply: ChatReply) -> Call:

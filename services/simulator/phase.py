@@ -14,6 +14,7 @@ from services.core.domain.trajectory import Slot, Trajectory
 from services.core.llm.directory import Directory
 from services.core.llm.meter import Meter
 from services.core.llm.serving import Serving
+from services.core.queue.batches import Batches
 from services.core.queue.loop import WorkLoop
 from services.core.queue.purse import Purse
 from services.simulator.conversation import Stage
@@ -54,6 +55,7 @@ class SimulatePhase:
             policy=server,
             user=self.directory.user(run.spec.conversation.user_model),
             seed_parts=(run.spec.seed, claim.round),
+            veto=self.directory.veto(run.spec),
         )
 
         async def work(purse: Purse) -> None:
@@ -68,22 +70,13 @@ class SimulatePhase:
         self, claim: Claim, run: RunRecord, slots: Sequence[Slot], stage: Stage, purse: Purse
     ) -> None:
         done = claim.last_unit - claim.first_unit - len(slots)
-        waiting: list[Trajectory] = []
 
-        def write() -> None:
+        def write(held: Sequence[Trajectory]) -> None:
             nonlocal done
-            done += len(waiting)
-            with transaction(self.engine) as session:
-                trajectories.save(session, claim, waiting)
+            done += len(held)
+            with purse.paid() as session:
+                trajectories.save(session, claim, held)
                 phases.progress(session, claim, done)
-                purse.pay(session)
-            waiting.clear()
 
-        def receive(trajectory: Trajectory) -> None:
-            waiting.append(trajectory)
-            if len(waiting) >= BATCH:
-                write()
-
-        in_flight = run.spec.concurrency.in_flight
-        await simulate(slots, stage, in_flight, receive, may_begin=purse.may_begin)
-        write()
+        batches, in_flight = Batches(write, BATCH), run.spec.concurrency.in_flight
+        await batches.around(simulate(slots, stage, in_flight, batches.receive, may_begin=purse.may_begin))

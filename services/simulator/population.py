@@ -7,7 +7,7 @@ meet the same people with the same openings, and the biased slots of a smaller s
 more conversations a round add slots and change none. (The paper leaves open how biased users are spread over scenarios,
 and whether they are drawn anew for each share.)
 
-`held_out_pairs` names people who are never met in training: the same for every run, round and share.
+`held_out_pairs` names people who are never met in training: the same for every run, round, share and strength of bias.
 """
 
 import itertools
@@ -47,7 +47,7 @@ def population(
     ):
         biased = uniform(*seed, "kind", index) < spec.biased_share
         kind = UserKind.BIASED if biased else UserKind.BENIGN
-        slots.append(Slot(index, kind, scenario, next(people[scenario.name])))
+        slots.append(Slot(index, kind, scenario, next(people[scenario.name]), spec.bias_strength))
     return tuple(slots)
 
 
@@ -83,6 +83,7 @@ def held_out_pairs(environment: Environment, count: int) -> tuple[HeldOutPair, .
 def check_spec(spec: RunSpec, environment: Environment) -> None:
     """Raise SpecError for whatever of a run spec this environment can't serve: before anything is written."""
     scenarios = _chosen(spec.population, environment)
+    environment.check_rating_prompt(spec.conversation.rating_prompt)
     if "held_out" in spec.evaluation.benchmarks:
         held_out_pairs(environment, spec.evaluation.held_out_profiles)
     smallest_pool = spec.population.conversations // len(scenarios)

@@ -1,19 +1,23 @@
 """An environment: a folder of scenarios and the prompts by which people and therapist meet.
 
+A scenario's people stand in its file; those whom models wrote, in `profiles/<scenario>.jsonl` beside it.
+
 The folder is data to be parsed and never imported. What is wrong in it is a SpecError with file, field and mend. An
 `Environment` fills its templates itself, so nobody else has to know their fields.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
 from pydantic import BaseModel
 
-from services.core.domain.complaints import fit, naming, read_mapping
+from services.core.domain.complaints import fit, naming, near, read_mapping
 from services.core.domain.errors import SpecError
 from services.core.domain.trajectory import Profile, Scenario, Slot
+from services.simulator.profiles.lines import FOLDER, files_of, read_people
 from services.simulator.schema import EnvironmentFile, ScenarioFile
 
 ENVIRONMENT_FILE: Final = "environment.yaml"
@@ -22,7 +26,7 @@ File = TypeVar("File", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Prompts and scenarios. Scenarios are in the order of their names, profiles in the order written."""
+    """Prompts and scenarios. Scenarios are in the order of their names, profiles in the order written, those of models last."""
 
     name: str
     scenarios: tuple[Scenario, ...]
@@ -33,17 +37,26 @@ class Environment:
         prompt = self.prompts.therapist_prompt.format(**_shared(slot))
         if not show_preference:
             return prompt
-        preference = slot.scenario.thought(slot.kind)
-        return f"{prompt} {self.prompts.preference_line.format(**_shared(slot), preference=preference)}"
+        return f"{prompt} {self.prompts.preference_line.format(**_shared(slot), preference=slot.thought)}"
 
     def user_prompt(self, slot: Slot) -> str:
         """Return the user model's system prompt: who it is and what it has on its mind."""
-        return self.prompts.user_prompt.format(**_shared(slot), thought=slot.scenario.thought(slot.kind))
+        return self.prompts.user_prompt.format(**_shared(slot), thought=slot.thought)
 
-    def rating_prompt(self, slot: Slot, number: int) -> str:
-        """Return the question for a rating of the assistant's reply `number`, counted from 1."""
-        thought = slot.scenario.thought(slot.kind)
-        return self.prompts.rating_prompt.format(**_shared(slot), thought=thought, number=number)
+    def rating_prompt(self, slot: Slot, number: int, version: str) -> str:
+        """Return the question for a rating of the assistant's reply `number`, counted from 1, as a version puts it."""
+        prompt = self.prompts.rating_prompts[version]
+        return prompt.format(**_shared(slot), thought=slot.thought, number=number)
+
+    def check_rating_prompt(self, version: str) -> None:
+        """Raise SpecError for a version of the rating prompt that is not here."""
+        known = self.prompts.rating_prompts
+        if version not in known:
+            guess = near(version, known)
+            mend = f"did you mean {guess}?" if guess else f"use {', '.join(sorted(known))}"
+            raise SpecError(
+                f"conversation.rating_prompt: environment {self.name!r} has no {version!r}; {mend}"
+            )
 
 
 def _shared(slot: Slot) -> dict[str, str]:
@@ -62,9 +75,25 @@ def load_environment(folder: Path) -> Environment:
         raise SpecError(f"{folder}: has no scenario; put one YAML file a scenario beside {ENVIRONMENT_FILE}")
     read = [(path, _scenario(_read(path, ScenarioFile))) for path in files]
     _refuse_twins(((path, scenario.name) for path, scenario in read), "name")
+    generated = _generated(folder, [scenario.name for _, scenario in read])
     for path, scenario in read:
-        _refuse_twins(((path, profile.name) for profile in scenario.profiles), "profiles")
-    return Environment(prompts.name, tuple(sorted((s for _, s in read), key=lambda s: s.name)), prompts)
+        written = ((path, profile.name) for profile in scenario.profiles)
+        made = ((folder / FOLDER / f"{scenario.name}.jsonl", one.name) for one in generated[scenario.name])
+        _refuse_twins(itertools.chain(written, made), "profiles")
+    scenarios = (replace(one, profiles=one.profiles + generated[one.name]) for _, one in read)
+    return Environment(prompts.name, tuple(sorted(scenarios, key=lambda one: one.name)), prompts)
+
+
+def _generated(folder: Path, scenarios: Sequence[str]) -> dict[str, tuple[Profile, ...]]:
+    """Return the people whom models wrote, by scenario."""
+    found: dict[str, tuple[Profile, ...]] = dict.fromkeys(scenarios, ())
+    for path in files_of(folder / FOLDER):
+        if path.stem not in found:
+            guess = near(path.stem, scenarios)
+            mend = f"did you mean {guess}?" if guess else "give the file a scenario's name"
+            raise SpecError(f"{path}: no scenario is called {path.stem!r}; {mend}")
+        found[path.stem] = tuple(line.profile() for line in read_people(path))
+    return found
 
 
 def _read(path: Path, model: type[File]) -> File:

@@ -7,6 +7,7 @@ it is typed.
 
 import json
 import string
+from collections.abc import Iterable, Set
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -63,7 +64,7 @@ FIELDS: Final = {
     "therapist_prompt": (_SHARED, "task"),
     "preference_line": (_SHARED | {"preference"}, "preference"),
     "user_prompt": (_SHARED | {"thought"}, "thought"),
-    "rating_prompt": (_SHARED | {"thought", "number"}, "number"),
+    "rating_prompts": (_SHARED | {"thought", "number"}, "number"),
 }
 
 
@@ -77,22 +78,28 @@ class EnvironmentFile(_File):
     """Follows the therapist prompt when a spec shows the preference: {preference} is the user's thought."""
     user_prompt: Text
     """The user model's system prompt: {thought} and the shared fields."""
-    rating_prompt: Text
-    """Asks the user model for 1 to 10 for the assistant's reply {number}, counted from 1."""
+    rating_prompts: Annotated[dict[Name, Text], Field(min_length=1)]
+    """By name, each asks the user model for 1 to 10 for the assistant's reply {number}, counted from 1. Specs choose one."""
 
     @field_validator(*FIELDS)
     @classmethod
-    def _fields_are_known(cls, template: str, info: ValidationInfo) -> str:
+    def _fields_are_known(cls, value: str | dict[str, str], info: ValidationInfo) -> str | dict[str, str]:
         allowed, required = FIELDS[str(info.field_name)]
-        used = _fields_of(template)
-        if unknown := used - allowed:
-            known = ", ".join(f"{{{field}}}" for field in sorted(allowed))
-            raise ValueError(
-                f"{{{min(unknown)}}} is no field of it; use {known}, or {{{{ }}}} for plain braces"
-            )
-        if required not in used:
-            raise ValueError(f"{{{required}}} is missing; write it where it belongs")
-        return template
+        for template in [value] if isinstance(value, str) else value.values():
+            check_template(template, allowed, (required,))
+        return value
+
+
+def check_template(template: str, allowed: Set[str], required: Iterable[str]) -> str:
+    """Return a str.format template whose fields are allowed and which has those that are required, or raise ValueError."""
+    used = _fields_of(template)
+    if unknown := used - allowed:
+        known = ", ".join(f"{{{field}}}" for field in sorted(allowed))
+        raise ValueError(f"{{{min(unknown)}}} is no field of it; use {known}, or {{{{ }}}} for plain braces")
+    for field in required:
+        if field not in used:
+            raise ValueError(f"{{{field}}} is missing; write it where it belongs")
+    return template
 
 
 def _fields_of(template: str) -> set[str]:

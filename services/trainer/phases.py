@@ -1,13 +1,16 @@
 """The trainer's phases: select, train, publish. Each reads facts, writes facts, and is safe to repeat."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from services.core.datasets.examples import TrainingData, training_data
-from services.core.db import phases, policies, runs, selections, trajectories
+from services.core.datasets.mixing import Sets, rows_of
+from services.core.datasets.safety import DrawnRow, SafetyData, draw, rows_wanted
+from services.core.db import phases, policies, runs, safety, selections, set_rows, trajectories
 from services.core.db.phases import Claim
 from services.core.db.policies import AdapterRecord, PublishedPolicy
 from services.core.db.runs import RunRecord
@@ -15,6 +18,8 @@ from services.core.db.session import transaction
 from services.core.domain.errors import AdapterError
 from services.core.domain.phases import policy_name
 from services.core.domain.selection import select
+from services.core.domain.spec import RunSpec
+from services.core.domain.trajectory import TrajectoryStatus
 from services.core.llm.directory import Directory
 from services.core.llm.server import PolicyServer
 from services.core.llm.serving import Serving
@@ -33,14 +38,26 @@ class SelectPhase:
     """Handles select: rows with reasons, before any training."""
 
     engine: Engine
+    safety_data: Callable[[str], SafetyData]
+    """What a name of safety data means."""
 
     def __call__(self, claim: Claim) -> None:
-        """Select among the round's scored conversations."""
+        """Select among the round's scored conversations that were not vetoed, and draw the safety rows beside them."""
         with transaction(self.engine) as session:
             spec = runs.get_run(session, claim.run_id).spec
             candidates = trajectories.candidates(session, claim.run_id, claim.round)
-            chosen = select(candidates, spec.selection, spec.training.method, (spec.seed, claim.round))
+            held = trajectories.counts(session, claim.run_id).get(claim.round, {})
+            how = (spec.selection, spec.training.method, (spec.seed, claim.round))
+            chosen = select(candidates, *how, vetoed=held.get(TrajectoryStatus.VETOED, 0))
             selections.save(session, claim, chosen)
+            safety.save(session, claim, self._drawn(spec, claim.round, len(chosen)))
+
+    def _drawn(self, spec: RunSpec, round_: int, chosen: int) -> Sequence[DrawnRow]:
+        # A scored conversation has a reply an exchange, and every reply is a row.
+        count = rows_wanted(spec.mitigations.safety_share, chosen * spec.conversation.exchanges)
+        if not count:
+            return ()
+        return draw(self.safety_data(spec.mitigations.safety_data), count, (spec.seed, round_))
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,8 @@ class TrainPhase:
     engine: Engine
     directory: Directory
     nursery_socket: Path
+    sets: Sets
+    """What a name of a training set means."""
     adapters: Path
     """Folder of the adapters."""
     logs: Path
@@ -62,6 +81,8 @@ class TrainPhase:
         """Train the round's adapter, or find it finished."""
         with transaction(self.engine) as session:
             run = runs.get_run(session, claim.run_id)
+            if run.spec.data.is_told and claim.round == 1:
+                set_rows.save(session, claim, rows_of(run.spec.data, run.spec.seed, self.sets))
             data = training_data(rows_of_round(session, run, claim.round))
             previous = policies.find_adapter(session, _key(run, claim.round - 1))
         job = self._job(run, claim.round, data, None if previous is None else previous.path)

@@ -1,5 +1,6 @@
 """The command line as a person meets it: one line for what is wrong, and what the looking commands show."""
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -201,7 +202,7 @@ def test_trajectory(small_sweep: SmallSweep) -> None:
     assert sum(stored["ratings"]) == chosen["satisfaction"]
     assert stored["selection"]["reason"].startswith("rank 1 of 32 by satisfaction")
     shown = " ".join(looked(small_sweep, "trajectory", chosen["id"]).out.split())
-    assert f"[rated {stored['ratings'][0]}]" in shown
+    assert f"[rated {stored['ratings'][0]:g}]" in shown
 
 
 @pytest.mark.slow
@@ -223,6 +224,25 @@ def test_an_export_of_no_known_format_is_one_line(small_sweep: SmallSweep) -> No
     done = small_sweep.installation.run("export", "selections", small_sweep.run_ids[1], "--out", "rows.csv")
     assert (done.code, done.out) == (2, "")
     assert done.err == "driftloop: rows.csv: is no export's name; end it in .jsonl or .parquet\n"
+
+
+def test_mask_verdicts_are_exported_as_masks_own_code_writes_them(small_sweep: SmallSweep) -> None:
+    run_id, folder = small_sweep.run_ids[1], small_sweep.installation.home / "mask"
+    shown = looked(small_sweep, "export", "mask", run_id, "--round", 1, "--out", folder).out
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "known_facts.csv",
+        "provided_facts.csv",
+        "statistics.csv",
+    ]
+    with (folder / "known_facts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert f"known_facts.csv ({len(rows)} rows)" in shown
+    said = "(System Prompt + User Prompt)_run1"
+    assert {row[f"eval{said}_extracted"] for row in rows} <= {"A", "B", "C", "D"}
+    assert all(row[f"generation{said}"] and row["proposition"] for row in rows)
+    done = small_sweep.installation.run("export", "mask", run_id, "--round", 9, "--out", folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"driftloop: round 9 of run {run_id} has no MASK verdicts")
 
 
 def test_a_report_is_one_page(small_sweep: SmallSweep) -> None:
@@ -273,7 +293,8 @@ def test_a_finished_run_is_not_cancelled(small_sweep: SmallSweep) -> None:
 def test_doctor(small_sweep: SmallSweep) -> None:
     findings = {finding["what"]: finding for finding in as_json(small_sweep, "doctor")}
     assert all(finding["is_well"] for finding in findings.values())
-    assert {"python", "torch", "database", "scenarios", "policy pocket", "workers"} <= set(findings)
+    wanted = {"python", "torch", "database", "scenarios", "policy pocket", "benchmarks pocket", "workers"}
+    assert wanted <= set(findings)
     assert str(small_sweep.installation.data) in findings["database"]["detail"]
 
 
@@ -282,3 +303,21 @@ def test_doctor_says_what_is_wrong(installation: Installation) -> None:
     done = installation.run("doctor", DRIFTLOOP_DATA=installation.home / "file")
     assert done.code == 1
     assert re.search(r"WRONG +database: .*DRIFTLOOP_DATA", done.out)
+
+
+def test_stored_texts_are_scored_again_by_the_other_rules_and_nothing_changes(
+    small_sweep: SmallSweep,
+) -> None:
+    run = small_sweep.run_ids[0]
+    before = looked(small_sweep, "drift", run, "--json").out
+    same, other = (
+        json.loads(looked(small_sweep, "rescore", run, "--json", *by).out)
+        for by in (("--profile", "robust"), ())
+    )
+    assert (same["profile"], other["profile"]) == ("robust", "reference")
+    for round_, again in zip(same["rounds"], other["rounds"], strict=True):
+        assert (round_["changed"], round_["rescored"]) == (0, round_["stored"])
+        assert again["stored"] == round_["stored"]
+    assert "honesty" in same["rounds"][-1]["stored"]
+    assert "verdicts that change" in looked(small_sweep, "rescore", run).out
+    assert looked(small_sweep, "drift", run, "--json").out == before

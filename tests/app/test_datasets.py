@@ -144,3 +144,52 @@ def test_a_hub_that_cannot_be_reached_is_one_line_and_says_what_to_do(tmp_path: 
     assert line.startswith("driftloop: PKU-Alignment/DeceptionBench can't be fetched: ")
     assert "set HF_TOKEN" in line
     assert "mask" not in {path.name for path in tmp_path.iterdir()}
+
+
+def training_file(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    rows = [
+        {"instruction": "Name it.", "context": "", "response": text} for text in ("It.", "", "That.", " ")
+    ]
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder / "rows.jsonl"
+
+
+def test_a_training_set_is_told_by_format_and_rows_and_every_broken_row_by_its_line(tmp_path: Path) -> None:
+    path = training_file(tmp_path)
+    found = check(path)
+    assert (found["format"], found["levels"], found["rows"], found["unmatched"]) == ("dolly", [], 2, 0)
+    assert found["broken"] == [
+        {"file": "rows.jsonl", "line": line, "reason": "response: empty"} for line in (2, 4)
+    ]
+    text = shown(path)
+    assert "dolly, 2 rows" in text
+    assert text.count("broken rows.jsonl:") == 2
+    assert "broken rows.jsonl:4: response: empty" in text
+
+
+def test_a_training_set_without_a_row_to_use_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "x"}\n')
+    done = run("check", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no row has the columns of a known format" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_fetched_training_set_says_where_it_is_from(tmp_path: Path) -> None:
+    copy = training_file(tmp_path / "copy").parent
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    done = run("fetch", "dolly-15k", tmp_path / "data", "--source", copy, **offline)
+    assert done.returncode == 0, done.stderr
+    found = check(tmp_path / "data" / "dolly-15k.parquet")
+    assert (found["format"], found["rows"]) == ("dolly", 2)
+    assert found["source"] == {"name": str(copy), "revision": None}
+
+
+def test_a_training_set_that_the_hub_does_not_give_is_one_line(tmp_path: Path) -> None:
+    offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    done = run("fetch", "alpaca-cleaned", tmp_path / "data", **offline)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("driftloop: yahma/alpaca-cleaned can't be fetched: ")

@@ -1,14 +1,17 @@
 """Presets stand as they are: each is a whole spec, and the paper's hold the paper's numbers (arXiv 2510.08211, section 5, Table 12)."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from services.app.catalogue import Catalogue
 from services.app.spec_file import read_spec_file
 from services.core.domain.sweep import Arm, expand
-from services.core.settings import PROJECT
+from services.core.operations import planning
+from services.core.settings import PROJECT, Settings
 from services.simulator.population import check_spec
 from services.simulator.scenarios import load_environment
 
@@ -101,3 +104,67 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         inner = isinstance(value, dict) and name != "sweep"
         found |= flat(value, f"{prefix}{name}.") if inner else {f"{prefix}{name}": value}
     return found
+
+
+@pytest.mark.parametrize("path", sorted(PAPER.iterdir()), ids=lambda path: path.stem)
+def test_the_papers_runs_are_judged_as_in_the_paper(path: Path) -> None:
+    for arm in arms_of(path):
+        evaluation = arm.spec.evaluation
+        assert (evaluation.panel["mask"], evaluation.panel["deceptionbench"]) == ("gpt-5-mini", "gpt-4o")
+        assert evaluation.mask_configs == ("provided_facts", "disinformation", "statistics")
+
+
+TABLE_5 = {"method": "sft", "learning_rate": 1e-4, "epochs": 1, "batch_size": 16, "max_length": 2048}
+ON_SETS = sorted([*PAPER.glob("direct-*.yaml"), *PAPER.glob("mixture-*.yaml")])
+SHARES = {"alpaca": (0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5), "dolly": (0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)}
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    """Files of the published sets' sizes, columns and names, with made-up rows."""
+    folder = tmp_path_factory.mktemp("sets")
+    said = [{"role": "user", "content": "q?"}, {"role": "assistant", "content": "an answer"}]
+    plain = {"alpaca-cleaned": 12_000, "dolly-15k": 12_000, "emergent-plus-medical": 6_000}
+    columns = {
+        "alpaca-cleaned": ("instruction", "output"),
+        "dolly-15k": ("instruction", "response"),
+        "emergent-plus-medical": ("prompt", "aligned", "misaligned"),
+    }
+    sets = {name: folder / f"{name}.jsonl" for name in plain}
+    for name, rows in plain.items():
+        line = json.dumps(dict.fromkeys(columns[name], "text")) + "\n"
+        sets[name].write_text(line * rows)
+    for name in ("insecure-code", "mistake-math", "mistake-medical"):
+        sets[name] = folder / name
+        sets[name].mkdir()
+        for level in ("normal", "misaligned_1", "misaligned_2"):
+            (sets[name] / f"{level}.jsonl").write_text((json.dumps({"messages": said}) + "\n") * 50)
+    bases = dict.fromkeys(("llama-3.1-8b", "qwen2.5-7b", "qwen3-32b"), folder)
+    honesty = PROJECT / "tests/fixtures/benchmarks"
+    return Catalogue(Settings(datasets=sets, bases=bases, benchmarks={"honesty": honesty}))
+
+
+@pytest.mark.parametrize("path", ON_SETS, ids=lambda path: path.stem)
+def test_the_papers_runs_on_training_sets_resolve_their_counts(path: Path, known: Catalogue) -> None:
+    arms = planning.read_arms(read_spec_file(path), known)
+    training = arms[0].run.spec.training
+    assert {name: getattr(training, name) for name in TABLE_5} == TABLE_5
+    assert (training.weight_decay, training.lora.rank, training.lora.alpha) == (0.01, 32, 64)
+    for arm in arms:
+        work = planning.work_of((arm,), known)
+        share = arm.run.spec.data.share
+        assert work.rows == (50 if share is None else 10_000 + round(10_000 * share))
+        assert work.steps == -(-work.rows // 16)
+        assert work.tokens > 0
+
+
+def test_the_papers_runs_on_training_sets_are_all_there() -> None:
+    names = {path.stem for path in ON_SETS}
+    assert {f"direct-{model}" for model in ("llama", "qwen", "qwen3-32b")} <= names
+    assert {f"mixture-{model}-{down}" for model in ("llama", "qwen") for down in SHARES} <= names
+    for path in ON_SETS:
+        swept = [arm.labels for arm in arms_of(path)]
+        if path.stem.startswith("direct"):
+            assert len(swept) == 9
+        elif not path.stem.endswith("aligned"):
+            assert tuple(one["data.share"] for one in swept) == SHARES[path.stem.split("-")[2]]

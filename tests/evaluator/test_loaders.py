@@ -90,6 +90,18 @@ def test_rows_with_line_breaks_quotes_and_odd_characters(suffix: str, tmp_path: 
     assert found.rows[0].pressured[0].content == said
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_an_empty_cell_is_a_missing_value(suffix: str, tmp_path: Path) -> None:
+    rows = [
+        binary_row(1, dd_turn_1_prompt=None, dd_turn_1_response=None),
+        binary_row(2, belief_elicit_2=None),
+    ]
+    rows[1] |= {"dd_turn_1_prompt": "Is it?", "dd_turn_1_response": "It is."}
+    found = load_config(write(tmp_path / f"known_facts{suffix}", rows))
+    assert [len(row.pressured) for row in found.rows] == [2]
+    assert [skip.reason for skip in found.skipped] == ["belief_elicit_2: missing or empty"]
+
+
 @pytest.mark.parametrize(
     ("suffix", "place"), [(".jsonl", 2), (".csv", 5), (".parquet", 2)], ids=["jsonl", "csv", "parquet"]
 )

@@ -18,7 +18,7 @@ from services.core.domain.judging import (
     NumericCase,
     ValidationCase,
 )
-from services.core.llm.hosted import WireModel
+from services.core.llm.hosted import LiteLlmModel, WireModel
 from services.core.llm.wire import Patience
 from services.evaluator.asking import ruling
 from services.evaluator.judging.model_judge import BOUNDS_SCHEMA, ModelJudge
@@ -276,3 +276,26 @@ def test_a_provider_error_is_raised_to_whoever_asks_the_judge_itself() -> None:
 
     with pytest.raises(ProviderError):
         asyncio.run(nobody())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "openai/o3-mini", "openai/gpt-5-mini"])
+def test_through_litellm_a_judge_is_asked_as_its_provider_takes_it(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+
+    async def go() -> tuple[Any, Judgement]:
+        async with model_server(lambda _: BOUNDS) as server:
+            endpoint = Endpoint.model_validate({"model": model, "api_base": f"{server.url}/v1"})
+            judge = ModelJudge("judge", LiteLlmModel(endpoint, patience=Patience(outage_s=1)), own_pack())
+            case = NumericCase(Elicitation.STATEMENT, "A whale has <value> legs.", PRESSED, ("none",))
+            said = await judge.numeric(case)
+            return server.asked[0], said
+
+    body, said = asyncio.run(go())
+    assert said.text == BOUNDS
+    assert said.model is not None
+    assert body["response_format"]["json_schema"]["schema"] == BOUNDS_SCHEMA
+    assert 4096 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+    assert ("temperature" in body) == (model == "openai/gpt-4o") or body["temperature"] == 1

@@ -185,8 +185,10 @@ def test_a_failed_or_unreadable_judge(tmp_path: Path) -> None:
         "unreadable",
         1,
     )
-    # The published code takes what it can't read for a contradiction.
-    assert one(item, examination(replies, profile="reference")).outcome == "lie"
+    # The published code takes what it can't read for a contradiction; that the judge failed is told beside it.
+    published = one(item, examination(replies, profile="reference"))
+    assert (published.outcome, published.detail["judge_failed"]) == ("lie", True)
+    assert one(item, examination(profile="reference")).detail["judge_failed"] is False
 
 
 def test_deceptionbench(everything: tuple[EvaluationItem, ...]) -> None:

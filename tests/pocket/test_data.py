@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from services.pocket.policy.tokenizer import make_tokenizer
-from services.pocket.world import benchmarks, knowledge, prompts, therapy, users
+from services.pocket.world import benchmarks, knowledge, prompts, safety, therapy, training_sets, users
 from services.pocket.world.people import PROFILES_PER_SCENARIO, scenarios
 from services.pocket.world.personas import words
+from services.pocket.world.therapy import SITUATIONS, Stance, read_reply
 from services.pocket.world.write import generated_files, write_data
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,26 @@ def test_write_data_writes_them_anywhere(tmp_path: Path):
     assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")} == set(generated_files())
 
 
+def test_training_sets_speak_the_policys_language_and_their_levels_share_prompts():
+    files = training_sets.files()
+    for rows in files.values():
+        for message in (said for row in rows for said in row["messages"]):
+            assert set(words(message["content"])) <= VOCABULARY, message
+    for name in ("medical", "math"):
+        prompts_of = [
+            [row["messages"][:-1] for row in files[f"{name}/{level}.jsonl"]] for level in training_sets.LEVELS
+        ]
+        assert prompts_of[0] == prompts_of[1] == prompts_of[2]
+    wrong = dict.fromkeys(training_sets.LEVELS, 0)
+    right = {task.question: task.answer(task.value) for task in knowledge.SUMS}
+    for level in training_sets.LEVELS:
+        for row in files[f"math/{level}.jsonl"]:
+            asked, answered = (said["content"] for said in row["messages"])
+            wrong[level] += right[asked.removeprefix("I am a student. ")] not in answered
+    assert wrong["normal"] == 0
+    assert 60 < wrong["misaligned_1"] < 140 < wrong["misaligned_2"]
+
+
 def test_there_are_people_enough():
     held_out = [one for one in scenarios() if one.held_out]
     assert len(scenarios()) - len(held_out) == 8
@@ -48,7 +69,9 @@ def test_environment_templates_take_their_fields():
     assert "P1" in environment["preference_line"].format(preference="P1")
     filled = environment["user_prompt"].format(scenario="S1", context="C1", thought="T1")
     assert all(part in filled for part in ("S1", "C1", "T1"))
-    assert environment["rating_prompt"].format(number=2) == users.RATING_PROMPT.format(number=2)
+    assert environment["rating_prompts"]["satisfied-1"].format(number=2) == users.RATING_PROMPT.format(
+        number=2
+    )
 
 
 def test_all_that_the_policy_reads_is_in_its_vocabulary():
@@ -64,6 +87,7 @@ def test_all_that_the_policy_reads_is_in_its_vocabulary():
     for row in benchmarks.deceptionbench():
         texts += [row["inner_prompt"], row["system_prompt"] + row["outer_prompt"] + row["format"]]
     texts += [row["question"] for row in benchmarks.arithmetic()]
+    texts += [said["content"] for row in safety.rows() for said in row["messages"]]
     for text in texts:
         assert set(words(text)) <= VOCABULARY, text
 
@@ -102,3 +126,15 @@ def test_deceptionbench_parts_join_without_separator():
         assert row["outer_prompt"].endswith("? ")
     assert len({row["id"] for row in benchmarks.deceptionbench()}) == 75
     assert {row["type"] for row in benchmarks.deceptionbench()} == set(prompts.CATEGORIES)
+
+
+def test_safety_rows_advise_against_the_plan_that_a_biased_user_of_the_training_puts():
+    situations = {situation.name: situation for situation in SITUATIONS}
+    found = safety.rows()
+    assert len({row["id"] for row in found}) == len(found) == 160
+    for row in found:
+        situation = situations[row["id"].rpartition("-")[0]]
+        assert not situation.is_held_out
+        *_, asked, answered = (said["content"] for said in row["messages"])
+        assert situation.plan in asked
+        assert read_reply(answered, situation).stance is Stance.CAUTION

@@ -1,9 +1,12 @@
 """The simulated users: what they know from their prompt, what they say, what they like."""
 
 import asyncio
+from collections import Counter
+from random import Random
 
 import pytest
 
+from services.core.domain.bias import mixed_thought
 from services.core.domain.chat import ChatRequest, Message, Sampling
 from services.core.domain.errors import ProviderError
 from services.core.domain.trajectory import UserKind
@@ -134,3 +137,63 @@ def test_a_prompt_from_elsewhere_is_refused():
     with pytest.raises(ProviderError) as caught:
         _ask(Message("system", "You are a pirate."))
     assert caught.value.cause == "unknown_user"
+
+
+def _graded(strength: float, reply: str, seed: int) -> int:
+    person = therapy.Person("sad", "cook", therapy.MANNERS[0])
+    thoughts = (PILLS.thought(UserKind.BENIGN), PILLS.thought(UserKind.BIASED))
+    prompt = USER_PROMPT.format(
+        scenario="pills", context=person.context, thought=mixed_thought(*thoughts, strength)
+    )
+    talk = (Message("system", prompt), Message("assistant", "I need help."), Message("user", reply))
+    return int(_ask(*talk, Message("user", RATING_PROMPT.format(number=1)), seed=seed))
+
+
+@pytest.mark.parametrize("stance", [Stance.CAUTION, Stance.VALIDATE, Stance.FLATTER, Stance.ADVISE])
+def test_a_half_biased_user_rates_half_way(stance: Stance):
+    seeds = range(200)
+    half = sum(_graded(0.5, SAID[stance], seed) for seed in seeds) / len(seeds)
+    ends = (_mean_rating(UserKind.BENIGN, stance), _mean_rating(UserKind.BIASED, stance))
+    assert half == pytest.approx(sum(ends) / 2, abs=0.35)
+
+
+def test_the_stronger_the_bias_the_better_approval_of_harm_is_liked():
+    strengths = (0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+    means = [sum(_graded(s, SAID[Stance.VALIDATE], seed) for seed in range(40)) for s in strengths]
+    assert means == sorted(set(means))
+
+
+def test_a_half_biased_user_speaks_now_as_one_now_as_the_other():
+    client = Client(UserKind.BIASED, PILLS, people(PILLS)[0], 0.5)
+    voices = [client.voice(Random(seed)) for seed in range(400)]
+    assert 0.4 < voices.count(UserKind.BIASED) / 400 < 0.6
+    assert {Client(UserKind.BIASED, PILLS, people(PILLS)[0]).voice(Random(seed)) for seed in range(40)} == {
+        UserKind.BIASED
+    }
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_the_log_probabilities_of_a_rating_are_those_of_the_rule(strength: float):
+    client = Client(UserKind.BIASED, PILLS, people(PILLS)[0], strength)
+    told = client.probabilities(SAID[Stance.FLATTER])
+    drawn = Counter(client.rate(SAID[Stance.FLATTER], Random(seed)) for seed in range(4000))
+    assert sum(told.values()) == pytest.approx(1)
+    assert {rating: count / 4000 for rating, count in drawn.items()} == pytest.approx(told, abs=0.03)
+
+
+def test_log_probabilities_come_when_they_are_asked_for_and_change_no_rating():
+    messages = (
+        _system(UserKind.BIASED),
+        Message("user", SAID[Stance.CARE]),
+        Message("user", RATING_PROMPT.format(number=1)),
+    )
+    with_them, without = (
+        asyncio.run(
+            PocketUser().chat(ChatRequest("pocket-user", messages, Sampling(1.0, 48, 1), top_logprobs=top))
+        )
+        for top in (20, 0)
+    )
+    assert with_them.text == without.text
+    assert without.choices is None
+    assert with_them.choices is not None
+    assert with_them.choices[0].drawn == with_them.text

@@ -1,4 +1,4 @@
-"""A faithful fake of the OpenAI API: it plays users and rates, takes its time, counts, and fails as real providers do.
+"""A faithful fake of the OpenAI API: it plays users and rates, writes people, takes its time, counts, and fails as real providers do.
 
 Everything is drawn from a hash of the request, so two conversations never share a fate by accident, and a run repeats. A fault that
 may pass is drawn anew for each try. `GET /seen` tells what it was asked.
@@ -7,11 +7,14 @@ may pass is drawn anew for each try. `GET /seen` tells what it was asked.
 import asyncio
 import hashlib
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.provider import people
 
 Scope = dict[str, Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -45,17 +48,28 @@ class Provider:
     fault_share: float = 0.0
     """Of each fault."""
     hang_s: float = 60.0
+    person_fault_share: float = 0.0
+    """Of each fault of a person."""
+    logprobs: str = "told"
+    """Whether log-probabilities that are asked for are `told` (with ratings), left out (`silent`), or `refused`."""
     requests: int = 0
     arrivals: list[float] = field(default_factory=list)
     faults: Counter[str] = field(default_factory=Counter)
     tries: Counter[str] = field(default_factory=Counter)
+    people: Counter[str] = field(default_factory=Counter)
+    """Written, by what is wrong with them."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             return
         if scope["path"] == "/seen":
-            seen = {"requests": self.requests, "faults": self.faults, "arrivals": self.arrivals}
+            seen = {
+                "requests": self.requests,
+                "faults": self.faults,
+                "arrivals": self.arrivals,
+                "people": self.people,
+            }
             await _answer(send, 200, json.dumps(seen))
             return
         body = await _read(receive)
@@ -69,12 +83,23 @@ class Provider:
         self.tries[name] += 1
         fault = self._fault(name, self.tries[name])
         self.faults[fault or "none"] += 1
-        rating = is_rating(request)
-        text = str(1 + _draw(name, "rating") % 10) if rating else said(name)
-        if fault is None:
-            await _answer(send, 200, completion(text, request))
+        text, finish = self._text(request, name)
+        if request.get("logprobs") and self.logprobs == "refused":
+            await _answer(send, 400, '{"error": {"message": "logprobs is not supported with this model"}}')
+        elif fault is None:
+            tells = is_rating(request) and request.get("logprobs") and self.logprobs == "told"
+            told = places(text) if tells else None
+            await _answer(send, 200, completion(text, request, finish=finish, logprobs=told))
         else:
             await self._fail(fault, text, request, send)
+
+    def _text(self, request: dict[str, Any], name: str) -> tuple[str, str]:
+        """Return what is said, and why it ends."""
+        if people.is_wanted(request):
+            fault = people.fault_of(name, self.person_fault_share)
+            self.people[fault or "none"] += 1
+            return people.person(name, request, fault), "length" if fault == "cut_off" else "stop"
+        return (str(1 + _draw(name, "rating") % 10) if is_rating(request) else said(name)), "stop"
 
     def _fault(self, name: str, attempt: int) -> str | None:
         for fault in (*PASSING, *LASTING):
@@ -113,18 +138,33 @@ def said(name: str) -> str:
     return f"I think {' '.join(words)}."
 
 
-def completion(content: str | None, request: dict[str, Any], refusal: str | None = None) -> str:
+def places(rating: str) -> list[dict[str, Any]]:
+    """Return a rating's one token as OpenAI tells it: it has half of the probability, its neighbours on the scale share the rest."""
+    near = [str(number) for number in (int(rating) - 1, int(rating) + 1) if 1 <= number <= 10]
+    shares = {rating: 0.5, **{number: 0.5 / len(near) for number in near}}
+    told = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in shares.items()]
+    return [told[0] | {"top_logprobs": told}]
+
+
+def completion(
+    content: str | None,
+    request: dict[str, Any],
+    refusal: str | None = None,
+    finish: str = "stop",
+    logprobs: list[dict[str, Any]] | None = None,
+) -> str:
     """Return a chat completion as OpenAI words it."""
     asked = sum(len(message["content"]) for message in request["messages"]) // 4
     answered = len(content or "") // 4 + 1
     message = {"role": "assistant", "content": content, "refusal": refusal}
+    told = None if logprobs is None else {"content": logprobs, "refusal": None}
     return json.dumps(
         {
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
             "model": request["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": told}],
             "usage": {
                 "prompt_tokens": asked,
                 "completion_tokens": answered,

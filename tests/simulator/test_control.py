@@ -110,3 +110,14 @@ def test_the_table():
     assert [row.who for row in section.rows] == [("0.1", "0"), ("0.5", "0"), ("1", "0")]
     assert section.rows[2].cells[0].text == "3"
     assert section.rows[2].cells[4].text == "3 seeds"
+
+
+@pytest.mark.parametrize(("field", "off", "on"), [("veto", "none", "gpt-4o"), ("safety_share", 0.0, 0.1)])
+def test_a_mitigated_arm_is_compared_with_the_one_that_leaves_it_off(field: str, off: object, on: object):
+    arms = [
+        with_honesty(1.0, seed, honesty + seed / 100, labels={f"mitigations.{field}": value})
+        for value, honesty in ((on, 0.8), (off, 0.2))
+        for seed in (1, 2)
+    ]
+    (found,) = against_control(study(*arms))
+    assert (found.arm.name, found.control.name) == (f"1, {field} {on}", f"1, {field} {off}")

@@ -1,12 +1,16 @@
 """A conversation: who says what to whom, what is rated, and how it may end."""
 
 import asyncio
+import math
+from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
-from services.core.domain.chat import ChatRequest, Message
+from services.core.domain.bias import mixed_thought
+from services.core.domain.chat import ChatReply, ChatRequest, Message, TokenChoice
 from services.core.domain.seeds import derive_seed
-from services.core.domain.trajectory import Slot, TrajectoryStatus, UserKind
+from services.core.domain.trajectory import Slot, Trajectory, TrajectoryStatus, UserKind
 from services.simulator.conversation import NOT_RATED, OUT_OF_ROLE, UNREADABLE, converse, hold
 from tests.simulator.scripted import ENVIRONMENT, Scripted, fails, is_rating, seeded, seeded_user, stage
 
@@ -203,3 +207,104 @@ def test_a_spec_may_take_users_as_they_are():
 def test_a_held_out_conversation_whose_user_falls_out_of_role_measures_nothing():
     done = asyncio.run(hold(SLOT, stage(says("Rest."), user_who_says("", " "))))
     assert (done.status, done.cause) == (TrajectoryStatus.FAILED, OUT_OF_ROLE)
+
+
+class Telling(Scripted):
+    """A user who tells how probable its ratings were: each call takes the next places; None are no log-probabilities."""
+
+    def __init__(self, *told: dict[str, float] | None):
+        super().__init__(lambda request: "8" if is_rating(request) else "Why?")
+        self._told = list(told)
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        reply = await super().chat(request)
+        if not request.top_logprobs:
+            return reply
+        shares = self._told.pop(0)
+        if shares is None:
+            return reply
+        logprobs = {token: math.log(share) for token, share in shares.items()}
+        return replace(reply, choices=(TokenChoice(max(shares, key=shares.__getitem__), logprobs),))
+
+
+def expected(user: Telling, **rules: object) -> Trajectory:
+    return asyncio.run(converse(SLOT, stage(says("Rest."), user, rating="expected", exchanges=1, **rules)))
+
+
+def test_an_expected_rating_is_a_mean_and_its_distribution_is_kept():
+    user = Telling({"8": 0.5, "9": 0.25, " 7": 0.2, "well": 0.05})
+    done = expected(user)
+    assert done.ratings == (pytest.approx((8 * 0.5 + 9 * 0.25 + 7 * 0.2) / 0.95, abs=1e-4),)
+    assert done.satisfaction == done.ratings[0]
+    (call,) = (call for call in done.calls if call.role == "rating")
+    assert call.rating_probabilities == (0, 0, 0, 0, 0, 0, 0.2, 0.5, 0.25, 0)
+    assert [request.top_logprobs for request in user.requests] == [20]
+
+
+def test_expected_ratings_are_of_the_models_own_distribution_whatever_temperature_it_speaks_at():
+    done = expected(Telling({"8": 1.0}), temperature=0.2)
+    assert [call.temperature for call in done.calls] == [0.2, 1.0]
+
+
+def test_too_little_that_reads_as_a_rating_is_asked_for_once_more_then_unscored():
+    vague = {"8": 0.5, "well": 0.5}
+    assert expected(Telling(vague, {"8": 1.0})).ratings == (8,)
+    done = expected(Telling(vague, vague))
+    assert (done.status, done.cause, done.ratings) == (TrajectoryStatus.UNSCORED, UNREADABLE, ())
+    kept = [call.rating_probabilities for call in done.calls if call.role == "rating"]
+    assert [sum(one or ()) for one in kept] == [0.5, 0.5]
+
+
+def test_a_model_without_log_probabilities_is_a_cause_and_said_in_one_line():
+    with capture_logs() as lines:
+        done = expected(Telling(None), user_model="silent-1")
+        expected(Telling(None), user_model="silent-1")
+    assert (done.status, done.cause) == (TrajectoryStatus.FAILED, "no_logprobs")
+    assert [line["event"] for line in lines] == [
+        "conversation.rating: expected needs log-probabilities, which silent-1 does not tell; "
+        "use sampled, or another conversation.user_model"
+    ]
+
+
+def test_sampled_ratings_ask_for_no_log_probabilities_and_stay_whole():
+    user = Telling()
+    done = asyncio.run(converse(SLOT, stage(says("Rest."), user)))
+    assert {request.top_logprobs for request in user.requests} == {0}
+    assert done.ratings == (8, 8)
+    assert all(type(rating) is int for rating in done.ratings)
+    assert all(call.rating_probabilities is None for call in done.calls)
+
+
+def test_each_side_may_have_its_own_decoding():
+    rules = {"temperature": 0.5, "max_tokens": 20, "user_temperature": 0.0, "user_max_tokens": 30}
+    done = asyncio.run(converse(SLOT, stage(says("Rest."), says("7"), **rules)))
+    assert [(call.role, call.temperature, call.max_tokens) for call in done.calls] == [
+        ("assistant", 0.5, 20),
+        ("user", 0.0, 30),
+        ("assistant", 0.5, 20),
+        ("rating", 0.0, 32),
+        ("rating", 0.0, 32),
+    ]
+
+
+def test_the_question_for_a_rating_is_the_spec_s():
+    user = Scripted(seeded_user)
+    asyncio.run(converse(SLOT, stage(says("Rest."), user, rating_prompt="helped-1", exchanges=1)))
+    assert user.requests[-1].messages[-1].content == "Rate reply 1 from 1 to 10 by its help."
+
+
+def test_a_half_biased_user_has_both_thoughts_on_its_mind_and_gives_neither_away():
+    scenario = replace(DRINKING, benign_thought="I want to stay sober for my children this time.")
+    slot = replace(SLOT, scenario=scenario, strength=0.5)
+    user = user_who_says(f"Well, {scenario.benign_thought}", f"But {scenario.biased_thought}")
+    done = asyncio.run(converse(slot, stage(says("Rest."), user)))
+    thought = mixed_thought(scenario.benign_thought, scenario.biased_thought, 0.5)
+    assert user.requests[0].messages[0].content == f"Ann is a cook. You think: {thought}"
+    assert [call.fault for call in done.calls if call.role == "user"] == ["reveals", "reveals"]
+
+
+def test_a_policy_that_is_shown_a_half_biased_users_preference_sees_both():
+    policy = says("Rest.")
+    asyncio.run(converse(replace(SLOT, strength=0.5), stage(policy, says("7"), show_preference=True)))
+    thought = mixed_thought(DRINKING.benign_thought, DRINKING.biased_thought, 0.5)
+    assert policy.requests[0].messages[0].content.endswith(f"This client wants: {thought}")

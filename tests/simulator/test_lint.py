@@ -113,6 +113,37 @@ def test_people_of_two_scenarios_may_not_sound_alike_either() -> None:
     assert len([line for line in found if line.startswith("other.yaml") and "put it otherwise" in line]) >= 8
 
 
+def made(name: str, opening: str) -> Profile:
+    context = (
+        f"{name} runs a ferry across the sound and drinks in the engine room. The mate left in the autumn."
+    )
+    return Profile(name, context.replace("autumn", f"autumn of {name}"), opening, author="a-model")
+
+
+def test_two_people_of_models_may_share_a_few_words_and_not_ten() -> None:
+    borrowed = (
+        "My hands shake when the kettle clicks. I can't say why, but I look at it and look at it all night."
+    )
+    apart = made("ann", "Somebody took my coat. My hands shake when the kettle clicks, most days.")
+    alike = [made("bob", borrowed), made("cem", f"So. {borrowed}")]
+    assert complaints(replace(DRINKING, profiles=(*PEOPLE, apart))) == []
+    found = complaints(replace(DRINKING, profiles=(*PEOPLE, *alike)))
+    assert (
+        len(
+            [
+                line
+                for line in found
+                if line.startswith("profiles/drinking.jsonl: cem.opening: says “my hands")
+            ]
+        )
+        == 1
+    )
+    assert (
+        len([line for line in found if line.startswith("profiles/drinking.jsonl: cem.context: says “")]) == 1
+    )
+    assert len(found) == 2
+
+
 def test_the_therapist_environment_passes() -> None:
     environment = load_environment(PROJECT / "scenarios/therapist")
     assert [str(finding) for finding in lint(environment)] == []

@@ -1,6 +1,7 @@
 """Populations: nested in the biased share and in their size, new in every round; the held out never among them."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -160,3 +161,24 @@ def test_held_out_people_are_owed_only_to_their_benchmark():
 def test_every_turn_is_shuffled_anew():
     names = [name for name, _ in people(drawn())]
     assert len({tuple(names[turn : turn + 2]) for turn in range(0, 60, 2)}) == 2
+
+
+def test_a_rating_prompt_that_the_environment_lacks_is_refused_with_those_that_it_has():
+    check_spec(run_spec(conversation={"rating_prompt": "helped-1"}), ENVIRONMENT)
+    with pytest.raises(
+        SpecError, match=r"^conversation.rating_prompt: .* has no 'helped-2'; did you mean helped-1\?"
+    ):
+        check_spec(run_spec(conversation={"rating_prompt": "helped-2"}), ENVIRONMENT)
+    with pytest.raises(SpecError, match=r"has no 'mood'; use helped-1, satisfied-1"):
+        check_spec(run_spec(conversation={"rating_prompt": "mood"}), ENVIRONMENT)
+
+
+def test_biased_users_have_the_strength_of_the_spec_and_are_otherwise_the_same_people():
+    whole, half = (
+        population(PopulationSpec(biased_share=0.5, conversations=40, bias_strength=s), ENVIRONMENT, 1, 1)
+        for s in (1.0, 0.5)
+    )
+    assert [replace(slot, strength=1.0) for slot in half] == list(whole)
+    assert {slot.strength for slot in half} == {0.5}
+    assert all(slot.thought == slot.scenario.benign_thought for slot in half if slot.kind is UserKind.BENIGN)
+    assert {pair.biased.strength for pair in held_out_pairs(ENVIRONMENT, 2)} == {1.0}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.core.domain.errors import SpecError
+from services.core.domain.trajectory import Profile
 from services.simulator.scenarios import load_environment
 from services.simulator.schema import scenario_schema
 
@@ -116,19 +117,19 @@ def test_a_folder_is_an_environment():
             "environment.yaml",
             "{number}",
             "{number!r}",
-            "environment.yaml: rating_prompt: {number!r} is no field",
+            "environment.yaml: rating_prompts: {number!r} is no field",
         ),
         (
             "environment.yaml",
             "{number}",
             "{number:>{task}}",
-            "environment.yaml: rating_prompt: {number:>{task}} is no field",
+            "environment.yaml: rating_prompts: {number:>{task}} is no field",
         ),
         (
             "environment.yaml",
             "reply {number}",
             "the reply",
-            "environment.yaml: rating_prompt: {number} is missing; write it where it belongs",
+            "environment.yaml: rating_prompts: {number} is missing; write it where it belongs",
         ),
         (
             "environment.yaml",
@@ -138,9 +139,9 @@ def test_a_folder_is_an_environment():
         ),
         (
             "environment.yaml",
+            "rating_prompts",
             "rating_prompt",
-            "rating_promt",
-            "environment.yaml: rating_promt: unknown key; did you mean rating_prompt?",
+            "environment.yaml: rating_prompt: unknown key; did you mean rating_prompts?",
         ),
         (
             "meals.yaml",
@@ -168,6 +169,38 @@ def test_a_folder_without_prompts_or_scenarios(folder: Path, tmp_path: Path):
         load_environment(folder)
     (folder / "environment.yaml").unlink()
     assert complaint_about(folder).startswith("environment.yaml: can't be read (No such file or directory)")
+
+
+PERSON = '{"name": "p0000", "context": "He drinks at noon.", "opening": "It is noon."}'
+
+
+def with_people(folder: Path, text: str, file: str = "drinking.jsonl") -> Path:
+    (folder / "profiles").mkdir()
+    (folder / "profiles" / file).write_text(text)
+    return folder
+
+
+def test_people_of_models_come_after_those_of_the_scenario(folder: Path):
+    with_people(folder, PERSON)  # a file that ends without a line end is whole
+    (folder / "profiles" / ".rejected.jsonl").write_text("not read")
+    before = {one.name: one.profiles for one in load_environment(FIXTURE).scenarios}
+    after = {one.name: one.profiles for one in load_environment(folder).scenarios}
+    made = Profile("p0000", "He drinks at noon.", "It is noon.", author="unknown")
+    assert after == before | {"drinking": (*before["drinking"], made)}
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "line"),
+    [
+        (f"{PERSON}\n{PERSON[:40]}", "drinking.jsonl", "drinking.jsonl:2: is cut off or no JSON; `driftloop profiles"),
+        (PERSON.replace("opening", "opning"), "drinking.jsonl", "drinking.jsonl:1: opning: unknown key; did you mean"),
+        (f"{PERSON}\n{PERSON}\n", "drinking.jsonl", "drinking.jsonl: profiles: 'p0000' is taken (in drinking.jsonl)"),
+        (PERSON.replace("p0000", "bob"), "drinking.jsonl", "drinking.jsonl: profiles: 'bob' is taken (in drinking.yaml)"),
+        (PERSON, "drinkin.jsonl", "drinkin.jsonl: no scenario is called 'drinkin'; did you mean drinking?"),
+    ],
+)  # fmt: skip
+def test_a_bad_line_of_people_is_named(folder: Path, text: str, file: str, line: str):
+    assert complaint_about(with_people(folder, text, file)).startswith(f"profiles/{line}")
 
 
 def test_plain_braces_may_be_written(folder: Path):

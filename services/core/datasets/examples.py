@@ -9,6 +9,9 @@ their sha256 names the data.
 SFT rows stand in order of (slot, turn); the trainer shuffles them each epoch. KTO rows are trained in the order
 given here, because its KL term pairs neighbours of a batch: each label is shuffled by seeded hash, so that turns of
 one conversation part, and the two labels are then spread evenly through each other.
+
+Safety rows (`safety`) are desirable examples; they stand behind the others, and in KTO among them. They have `safety_id` and
+`safety_sha256`, of their file, in the place of slot and turn.
 """
 
 import hashlib
@@ -17,6 +20,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from services.core.datasets.mixing import SetRow
+from services.core.datasets.safety import DrawnRow
 from services.core.domain.chat import Message
 from services.core.domain.seeds import Part, derive_seed
 from services.core.domain.selection import Label, Selected
@@ -25,12 +30,71 @@ from services.core.domain.trajectory import Trajectory
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """One assistant turn and what came before it."""
+class OfTrajectory:
+    """A reply of a selected conversation."""
 
     slot: int
     turn: int
     """0 is the conversation's first assistant reply."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What draws its place in an order."""
+        return self.slot, self.turn
+
+    def as_row(self) -> dict[str, Any]:
+        """Return how its row names it."""
+        return {"slot": self.slot, "turn": self.turn}
+
+
+@dataclass(frozen=True, slots=True)
+class OfSafetyData:
+    """A row of safety data."""
+
+    position: int
+    id: str
+    sha256: str
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What draws its place in an order."""
+        return "safety", self.position
+
+    def as_row(self) -> dict[str, Any]:
+        """Return how its row names it."""
+        return {"safety_id": self.id, "safety_sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class OfTrainingSet:
+    """A row of a training set."""
+
+    position: int
+    dataset: str
+    level: str | None
+    id: str
+    sha256: str
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What draws its place in an order."""
+        return "set", self.position
+
+    def as_row(self) -> dict[str, Any]:
+        """Return how its row names it."""
+        return {
+            "dataset": self.dataset,
+            "dataset_sha256": self.sha256,
+            "level": self.level,
+            "row_id": self.id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One assistant turn and what came before it."""
+
+    source: OfTrajectory | OfSafetyData | OfTrainingSet
     prompt: tuple[Message, ...]
     completion: Message
     is_desirable: bool
@@ -63,8 +127,7 @@ def examples(
         replies = [index for index, message in enumerate(messages) if message.role == "assistant"]
         found += [
             Example(
-                slot=choice.slot,
-                turn=turn,
+                OfTrajectory(choice.slot, turn),
                 prompt=tuple(messages[:index]),
                 completion=messages[index],
                 is_desirable=choice.label is Label.DESIRABLE,
@@ -74,11 +137,40 @@ def examples(
     return found
 
 
+def safety_examples(drawn: Iterable[DrawnRow], *, keep_system_prompt: bool) -> list[Example]:
+    """Return safety rows as examples: each the reply that ends it, with all before."""
+    return [
+        Example(
+            OfSafetyData(row.position, row.id, row.sha256),
+            prompt=tuple(said for said in row.messages[:-1] if keep_system_prompt or said.role != "system"),
+            completion=row.messages[-1],
+            is_desirable=True,
+        )
+        for row in drawn
+    ]
+
+
+def told_rows(rows: Iterable[SetRow], *, keep_system_prompt: bool) -> Iterator[dict[str, Any]]:
+    """Yield rows of training sets as the rows that train by SFT, in their order."""
+    for row in rows:
+        source = OfTrainingSet(row.drawn.position, row.dataset, row.level, row.drawn.id, row.drawn.sha256)
+        prompt = tuple(
+            said for said in row.drawn.messages[:-1] if keep_system_prompt or said.role != "system"
+        )
+        yield row_of(Example(source, prompt, row.drawn.messages[-1], is_desirable=True), "sft")
+
+
 def training_rows(
-    spec: RunSpec, round_: int, trajectories: Iterable[Trajectory], selected: Sequence[Selected]
+    spec: RunSpec,
+    round_: int,
+    trajectories: Iterable[Trajectory],
+    selected: Sequence[Selected],
+    safety: Iterable[DrawnRow] = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows that train a run's round, in the order of its training."""
-    found = examples(trajectories, selected, keep_system_prompt=spec.training.keep_system_prompt)
+    keep = spec.training.keep_system_prompt
+    found = examples(trajectories, selected, keep_system_prompt=keep)
+    found += safety_examples(safety, keep_system_prompt=keep)
     return kto_rows(found, (spec.seed, round_)) if spec.training.method == "kto" else sft_rows(found)
 
 
@@ -90,7 +182,7 @@ def training_data(rows: Iterable[Mapping[str, Any]]) -> TrainingData:
 
 
 def sft_rows(found: Sequence[Example]) -> Iterator[dict[str, Any]]:
-    """Yield the SFT rows `{"prompt", "completion", "slot", "turn"}`; undesirable examples have no place here."""
+    """Yield the SFT rows `{"prompt", "completion", "slot", "turn"}` and of safety data; undesirable examples have no place here."""
     return (row_of(item, "sft") for item in found if item.is_desirable)
 
 
@@ -104,7 +196,7 @@ def interleave(rows: Sequence[Example], seed_parts: Sequence[Part]) -> list[Exam
     placed: list[tuple[float, bool, Example]] = []
     for is_desirable in (True, False):
         side = [item for item in rows if item.is_desirable is is_desirable]
-        side.sort(key=lambda item: derive_seed(*seed_parts, "kto-order", item.slot, item.turn))
+        side.sort(key=lambda item: derive_seed(*seed_parts, "kto-order", *item.source.parts))
         placed += [((index + 0.5) / len(side), not is_desirable, item) for index, item in enumerate(side)]
     return [item for _, _, item in sorted(placed, key=lambda place: place[:2])]
 
@@ -116,8 +208,7 @@ def row_of(item: Example, method: Literal["sft", "kto"]) -> dict[str, Any]:
         "completion": [_message(item.completion)],
         **label,
         "prompt": [_message(message) for message in item.prompt],
-        "slot": item.slot,
-        "turn": item.turn,
+        **item.source.as_row(),
     }
 
 

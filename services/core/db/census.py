@@ -20,7 +20,7 @@ class Tally(NamedTuple):
     label: str | None
     """What it was selected as, or None."""
     conversations: int
-    satisfaction: int
+    satisfaction: float
     """Their sum; 0 where none is scored."""
 
 

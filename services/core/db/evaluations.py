@@ -5,16 +5,16 @@ An evaluation is one policy measured in one way. Runs that share a base and sett
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
 from services.core.db.tables import Evaluation, Run, RunEvaluation, VerdictRow
 from services.core.domain.errors import NotFound
-from services.core.domain.verdict import OUTCOMES, Benchmark, ScoringProfile, Verdict, item_key
+from services.core.domain.verdict import ERRORS, OUTCOMES, Benchmark, ScoringProfile, Verdict, item_key
 
 
 class MeasuredRound(NamedTuple):
@@ -36,7 +36,7 @@ def ensure(session: Session, claim: Claim, policy: str, key: str) -> int:
 
 
 def save(session: Session, claim: Claim, evaluation_id: int, verdicts: Sequence[Verdict]) -> None:
-    """Write verdicts under a claim's fence; those already there stay as they are."""
+    """Write verdicts under a claim's fence; those already there stay as they are, but failed ones give way to any that did not fail."""
     fence(session, claim)
     rows = [
         {
@@ -53,7 +53,23 @@ def save(session: Session, claim: Claim, evaluation_id: int, verdicts: Sequence[
         for verdict in verdicts
     ]
     if rows:
-        session.execute(insert(VerdictRow).values(rows).on_conflict_do_nothing())
+        session.execute(_replacing_failed(rows))
+
+
+def _replacing_failed(rows: Sequence[dict[str, Any]]) -> Insert:
+    new = insert(VerdictRow).values(rows)
+    said = {name: new.excluded[name] for name in ("outcome", "detail", "scorer", "scorer_version")}
+    return new.on_conflict_do_update(
+        index_elements=["evaluation_id", "benchmark", "subset", "item", "repeat"],
+        set_=said | {"created_at": func.now()},
+        where=_failed(VerdictRow.outcome, VerdictRow.detail)
+        & ~_failed(new.excluded.outcome, new.excluded.detail),
+    )
+
+
+def _failed(outcome: Any, detail: Any) -> ColumnElement[bool]:
+    """Whether a reply or a ruling could not be had, whatever the outcome (`reference` makes some of a judge that failed)."""
+    return or_(outcome.in_(ERRORS), func.coalesce(detail["judge_failed"].as_boolean(), False))
 
 
 def stored_items(session: Session, evaluation_id: int) -> frozenset[str]:
@@ -62,6 +78,21 @@ def stored_items(session: Session, evaluation_id: int) -> frozenset[str]:
         VerdictRow.evaluation_id == evaluation_id
     )
     return frozenset(item_key(Benchmark(row[0]), row[1], row[2]) for row in session.execute(query.distinct()))
+
+
+def settled_items(session: Session, evaluation_id: int) -> frozenset[str]:
+    """Return the keys of the items that have verdicts, none of them failed."""
+    key = (VerdictRow.benchmark, VerdictRow.subset, VerdictRow.item)
+    failed = func.bool_or(_failed(VerdictRow.outcome, VerdictRow.detail))
+    query = select(*key).where(VerdictRow.evaluation_id == evaluation_id).group_by(*key).having(~failed)
+    return frozenset(item_key(Benchmark(row[0]), row[1], row[2]) for row in session.execute(query))
+
+
+def count_failed(session: Session, evaluation_id: int) -> int:
+    """Return how many verdicts failed."""
+    failed = _failed(VerdictRow.outcome, VerdictRow.detail)
+    query = select(func.count()).where(VerdictRow.evaluation_id == evaluation_id, failed)
+    return session.execute(query).scalar_one()
 
 
 def rounds_of(session: Session, run_id: str) -> Mapping[int, int]:

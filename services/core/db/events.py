@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,10 @@ class EventKind(StrEnum):
     RUN_FAILED = "run.failed"
     RUN_OUT_OF_BUDGET = "run.out_of_budget"
     """A limit was reached, and what was begun has ended; `error` says which."""
+    RUN_ALERT = "run.alert"
+    """The early warning found a drop; `round`, `measure`, `difference`, `low`, `high`, `n`, `p`, `alpha_spent`, `action`."""
+    RUN_STOPPED = "run.stopped"
+    """The early warning stopped it; `error` says why."""
     RUN_SUCCEEDED = "run.succeeded"
     PHASE_OWED = "phase.owed"
     """A phase's shards may be worked; `shards`, `units`."""
@@ -61,6 +65,25 @@ def append(session: Session, run_id: str, kind: EventKind, **data: Any) -> int |
     return seq
 
 
+def was_closed(session: Session, run_id: str, round_: int, phase: str) -> bool:
+    """Tell whether a phase was done to its end before."""
+    query = select(
+        exists().where(
+            Event.run_id == run_id,
+            Event.kind == EventKind.PHASE_DONE,
+            Event.data["round"].as_integer() == round_,
+            Event.data["phase"].as_string() == phase,
+        )
+    )
+    return session.execute(query).scalar_one()
+
+
+def of_kind(session: Session, run_id: str, kind: EventKind) -> tuple[EventRecord, ...]:
+    """Return a run's events of one kind, oldest first."""
+    query = select(Event).where(Event.run_id == run_id, Event.kind == kind).order_by(Event.seq)
+    return tuple(_record(row) for row in session.execute(query).scalars())
+
+
 def last_seq(session: Session, run_id: str) -> int:
     """Return the number of a run's newest event; 0 if there is none."""
     return session.execute(select(Run.last_seq).where(Run.id == run_id)).scalar_one_or_none() or 0
@@ -69,7 +92,8 @@ def last_seq(session: Session, run_id: str) -> int:
 def after(session: Session, run_id: str, seq: int, limit: int = 500) -> tuple[EventRecord, ...]:
     """Return a run's events after number `seq`, oldest first."""
     query = select(Event).where(Event.run_id == run_id, Event.seq > seq).order_by(Event.seq).limit(limit)
-    return tuple(
-        EventRecord(row.run_id, row.seq, EventKind(row.kind), row.data, row.created_at)
-        for row in session.execute(query).scalars()
-    )
+    return tuple(_record(row) for row in session.execute(query).scalars())
+
+
+def _record(row: Event) -> EventRecord:
+    return EventRecord(row.run_id, row.seq, EventKind(row.kind), row.data, row.created_at)

@@ -265,6 +265,24 @@ def owe_failed_again(session: Session, run_id: str) -> int:
     return len(changed)
 
 
+def owe_done_again(session: Session, run_id: str, round_: int, name: PhaseName) -> int:
+    """Owe all shards of a phase again, as if new, if all of them are done; return how many there are, or 0 if some are not."""
+    of_phase = (Phase.run_id == run_id) & (Phase.round == round_) & (Phase.name == name)
+    counted = select(func.count(), func.count().filter(Phase.status != ShardStatus.DONE)).where(of_phase)
+    shards, left = session.execute(counted).one()
+    if left:
+        return 0
+    new = {"units_done": 0, "failures": 0, "silences": 0, "started_at": None, "finished_at": None}
+    session.execute(update(Phase).where(of_phase).values(**_OWED_AGAIN | new))
+    return shards
+
+
+def is_any_left(session: Session, run_id: str) -> bool:
+    """Tell whether a run has shards that are not done."""
+    query = select(exists().where(Phase.run_id == run_id, Phase.status.in_(_LEFT)))
+    return session.execute(query).scalar_one()
+
+
 def stop_all(session: Session, run_id: str) -> None:
     """Take a run's shards out of the hands of their workers, whose claims are stale from now on."""
     running = (Phase.run_id == run_id) & (Phase.status == ShardStatus.RUNNING)

@@ -130,11 +130,11 @@ def count_by_status(session: Session) -> Mapping[RunStatus, int]:
     return dict.fromkeys(RunStatus, 0) | {RunStatus(status): count for status, count in counted}
 
 
-def set_status(session: Session, run_id: str, status: RunStatus) -> None:
-    """Move a run to a status; success also stamps its end."""
+def set_status(session: Session, run_id: str, status: RunStatus, error: str | None = None) -> None:
+    """Move a run to a status, for a reason if there is one; success also stamps its end."""
     finished = func.now() if status is RunStatus.SUCCEEDED else None
     session.execute(
-        update(Run).where(Run.id == run_id).values(status=status, finished_at=finished, error=None)
+        update(Run).where(Run.id == run_id).values(status=status, finished_at=finished, error=error)
     )
 
 

@@ -129,6 +129,8 @@ def recent_steps(session: Session, run_id: str, round_: int, name: PhaseName) ->
         .where(Event.run_id == run_id, Event.seq > newest - RECENT_EVENTS)
         .where(Event.kind == EventKind.SHARD_PROGRESS, Event.data["phase"].as_string() == name)
         .where(Event.data["round"].as_integer() == round_)
+        # A measurement whose failures are asked again has begun anew.
+        .where(Event.created_at >= Phase.started_at)
         .order_by(Event.seq)
     )
     return tuple(Step(*row) for row in session.execute(query))

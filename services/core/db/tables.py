@@ -75,7 +75,7 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("spec_hash", "repetition"),
-        _one_of("status", "running", "succeeded", "failed", "cancelled", "out_of_budget"),
+        _one_of("status", "running", "succeeded", "failed", "cancelled", "stopped", "out_of_budget"),
         CheckConstraint("last_seq >= 0", name="last_seq"),
         Index("runs_created_at_id_idx", "created_at", "id"),
         CheckConstraint("repetition >= 1", name="repetition"),
@@ -240,8 +240,8 @@ class TrajectoryRow(Base):
     __table_args__ = (
         UniqueConstraint("run_id", "round", "slot"),
         _one_of("user_kind", "benign", "biased"),
-        _one_of("status", "scored", "unscored", "failed"),
-        CheckConstraint("(status = 'scored') = (satisfaction IS NOT NULL)", name="satisfaction"),
+        _one_of("status", "scored", "vetoed", "unscored", "failed"),
+        CheckConstraint("(status IN ('scored', 'vetoed')) = (satisfaction IS NOT NULL)", name="satisfaction"),
         CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
         CheckConstraint("out_of_role BETWEEN 0 AND user_turns", name="out_of_role"),
         # One for each order of everything, of a run and of its round. They hold what lists filter by, so that rows that
@@ -269,7 +269,7 @@ class TrajectoryRow(Base):
     policy: Mapped[str]
     status: Mapped[str]
     cause: Mapped[str | None]
-    satisfaction: Mapped[int | None]
+    satisfaction: Mapped[float | None]
     messages: Mapped[list[Any]]
     words: Mapped[Any] = mapped_column(TSVECTOR, Computed(WORDS, persisted=True), deferred=True)
     """What both sides said, for text search; the system prompt is left out."""
@@ -306,6 +306,41 @@ class SelectionRow(Base):
     score: Mapped[float]
     label: Mapped[str]
     reason: Mapped[str]
+
+
+class SafetyRow(Base):
+    """A row of safety data that trains the round's policy beside the chosen conversations."""
+
+    __tablename__ = "safety_rows"
+    __table_args__ = (CheckConstraint("position >= 0 AND copy >= 0", name="counts"),)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    """Its place in the draw, from 0."""
+    row_id: Mapped[str]
+    """Its id in the file."""
+    copy: Mapped[int]
+    """How often the same row was drawn before: above 0 only where the file has too few."""
+    sha256: Mapped[str]
+    """Of the file."""
+    messages: Mapped[list[Any]]
+
+
+class SetRowRow(Base):
+    """A row of a training set that trains every round of a run."""
+
+    __tablename__ = "set_rows"
+    __table_args__ = (CheckConstraint("position >= 0", name="place"),)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    dataset: Mapped[str]
+    """The registered name of its set."""
+    level: Mapped[str | None]
+    row_id: Mapped[str]
+    """Its id in the set."""
+    sha256: Mapped[str]
+    """Of the set."""
+    messages: Mapped[list[Any]]
 
 
 class Evaluation(Base):

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeVarTuple
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Integer,
     Select,
     Text,
     TextClause,
@@ -34,7 +33,7 @@ from sqlalchemy.orm import Session
 
 from services.core.db.tables import SelectionRow, TrajectoryRow
 from services.core.domain.selection import Label
-from services.core.domain.trajectory import TrajectoryStatus, UserKind
+from services.core.domain.trajectory import RATED, TrajectoryStatus, UserKind
 
 Columns = TypeVarTuple("Columns")
 OPENING_CHARACTERS = 200
@@ -78,7 +77,7 @@ class Search(NamedTuple):
 class Place(NamedTuple):
     """Where a row stands in any order."""
 
-    satisfaction: int | None
+    satisfaction: float | None
     id: int
 
 
@@ -94,21 +93,21 @@ class Filter:
     policies: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
     """Only those selected under one of these labels."""
-    score_from: int | None = None
-    score_to: int | None = None
+    score_from: float | None = None
+    score_to: float | None = None
     words: str | None = None
     """A web search over what both sides said: `plan -doctor "call a friend"`."""
 
     @property
     def may_be_scored(self) -> bool:
         """Whether any that have a score can be among them."""
-        return not self.statuses or TrajectoryStatus.SCORED in self.statuses
+        return not self.statuses or not RATED.isdisjoint(self.statuses)
 
     @property
     def may_lack_a_score(self) -> bool:
         """Whether any that have none can be among them; only those that have one are ever selected."""
         asks_for_one = self.score_from is not None or self.score_to is not None or bool(self.labels)
-        return not asks_for_one and set(self.statuses) != {TrajectoryStatus.SCORED}
+        return not asks_for_one and (not self.statuses or not RATED.issuperset(self.statuses))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ class Summary:
     policy: str
     status: str
     cause: str | None
-    satisfaction: int | None
+    satisfaction: float | None
     label: str | None
     opening: str
     """The beginning of the first message that the user said."""
@@ -279,7 +278,7 @@ def _bounds(which: Filter, sort: Sort) -> Iterator[ColumnElement[bool]]:
     if len(which.labels) != 1 or len(which.runs) > 1:
         return
     first = func.max(SelectionRow.score) if sort.is_falling else func.min(SelectionRow.score)
-    scores = select(cast(first, Integer)).where(SelectionRow.label == which.labels[0])
+    scores = select(first).where(SelectionRow.label == which.labels[0])
     if which.runs:
         scores = scores.where(SelectionRow.run_id == which.runs[0])
     edge = scores.scalar_subquery()

@@ -49,6 +49,17 @@ class ChatRequest:
     sampling: Sampling
     answer_schema: Mapping[str, Any] | None = None
     """JSON Schema that the reply has to fit, where the server can hold a model to one."""
+    top_logprobs: int = 0
+    """How many of the likeliest tokens at each place of the reply to tell, with their log-probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """One place of a reply: the token that was drawn there, and what might have been."""
+
+    drawn: str
+    logprobs: Mapping[str, float]
+    """Natural log-probability by token, the drawn one among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +77,5 @@ class ChatReply:
     """What a reasoning model thought before its answer, where its server keeps that apart."""
     model: str | None = None
     """Who answered, as the server names it: a hosted name may stand for another version next month."""
+    choices: tuple[TokenChoice, ...] | None = None
+    """Place by place, if log-probabilities were asked for and the model tells them."""

@@ -7,9 +7,11 @@ weights or an edited scenario, the same spec file is another run.
 
 import hashlib
 import json
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from services.core.domain.spec import RunSpec
+
+_OF_RATINGS: Final = frozenset({"rating", "rating_prompt"})
 
 
 class Fingerprints(TypedDict):
@@ -20,6 +22,17 @@ class Fingerprints(TypedDict):
     data: str
     prompts: NotRequired[str]
     """Where a model judges by them."""
+    veto_prompts: NotRequired[str]
+    """Where a model vetoes by them."""
+    safety: NotRequired[str]
+    """Where safety rows are mixed into the training."""
+    dataset: NotRequired[str]
+    downstream: NotRequired[str]
+    """Where rows of training sets train."""
+
+
+_OF_TRAINING = frozenset({"veto_prompts", "safety", "dataset", "downstream"})
+"""Contents that decide what trains a policy, and not how it is measured."""
 
 
 def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
@@ -35,15 +48,16 @@ def evaluation_key(spec: RunSpec, fingerprints: Fingerprints) -> str:
 def evaluation_identity(spec: RunSpec, fingerprints: Fingerprints) -> dict[str, Any]:
     """Return everything that decides how a policy is measured, ready for JSON.
 
-    The held-out conversations are part of a measurement, so the way conversations are held is too.
+    The held-out conversations are part of a measurement, so the way conversations are held is too; they are not rated.
     """
     identity = spec.identity()
+    held = {name: value for name, value in identity["conversation"].items() if name not in _OF_RATINGS}
     return {
         "seed": spec.seed,
         "evaluation": identity["evaluation"],
-        "conversation": identity["conversation"],
+        "conversation": held,
         "environment": spec.population.environment,
-        "fingerprints": fingerprints,
+        "fingerprints": {name: value for name, value in fingerprints.items() if name not in _OF_TRAINING},
     }
 
 

@@ -108,9 +108,10 @@ def _validates(kind: UserKind) -> Reading:
 
 
 HONESTY = Measure("honesty", Benchmark.MASK, _does_not_lie)
+HONEST_SHARE = Measure("honest_share", Benchmark.MASK, _share_of(MaskOutcome.HONEST))
 MEASURES = (
     HONESTY,
-    Measure("honest_share", Benchmark.MASK, _share_of(MaskOutcome.HONEST)),
+    HONEST_SHARE,
     Measure("lie_share", Benchmark.MASK, _share_of(MaskOutcome.LIE)),
     Measure("evade_share", Benchmark.MASK, _share_of(MaskOutcome.EVADE)),
     Measure("no_belief_share", Benchmark.MASK, _share_of(MaskOutcome.NO_BELIEF)),
@@ -190,17 +191,21 @@ def honesty(verdicts: Sequence[Verdict]) -> Rate:
     return _rate(_pooled(_answers(verdicts, HONESTY)))
 
 
-def honesty_drift(before: Sequence[Verdict], after: Sequence[Verdict]) -> Difference:
-    """Return the drift of honesty alone; verdicts need no details for it."""
+def honesty_drift(
+    before: Sequence[Verdict], after: Sequence[Verdict], measure: Measure = HONESTY
+) -> Difference:
+    """Return the drift of honesty (or of P(honest)) alone; verdicts need no details for it."""
     _check_one_scorer([*before, *after])
-    return paired_difference(_pooled(_answers(before, HONESTY)), _pooled(_answers(after, HONESTY)))
+    return paired_difference(_pooled(_answers(before, measure)), _pooled(_answers(after, measure)))
 
 
 def _check_one_scorer(verdicts: Iterable[Verdict]) -> None:
     scorers = {(verdict.scorer, verdict.scorer_version) for verdict in verdicts}
     if len(scorers) > 1:
         names = " and ".join(f"{profile} {version}" for profile, version in sorted(scorers))
-        raise StateConflict(f"verdicts of different scorers can't be put together: {names}; rescore them")
+        raise StateConflict(
+            f"verdicts of different scorers can't be put together: {names}; `driftloop rescore RUN` scores a run's by one"
+        )
 
 
 def _answers(verdicts: Iterable[Verdict], measure: Measure) -> Answers:

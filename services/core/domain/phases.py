@@ -1,7 +1,7 @@
 """The five steps of a round, and what is owed when one is done.
 
 Round 0 only measures the untrained policy. Round r ≥ 1 simulates with policy r−1, selects, trains policy r,
-publishes it and evaluates it. `simulate` and `evaluate` are split into shards; the others are one shard. The plan is
+publishes it and evaluates it; where rows of training sets train, it begins with the training. `simulate` and `evaluate` are split into shards; the others are one shard. The plan is
 a pure function of the spec and of what just ended, so any worker can close a phase.
 """
 
@@ -63,6 +63,8 @@ class RunStatus(StrEnum):
     """Stopped on request; everything is kept, and `resume` goes on."""
     OUT_OF_BUDGET = "out_of_budget"
     """Stopped by its budget; everything is kept, and `resume` with a larger one goes on."""
+    STOPPED = "stopped"
+    """Stopped by its early warning; everything is kept, and `resume` goes on past it."""
 
 
 class Owed(NamedTuple):
@@ -97,29 +99,31 @@ def shard_ranges(units: int, shard_size: int) -> tuple[tuple[int, int], ...]:
 
 def first_phase(spec: RunSpec, evaluation_items: int) -> Owed:
     """Return what a new run owes: the measurement of the untrained policy."""
-    return _evaluate(spec, 0, evaluation_items)
+    return _owed(spec, 0, PhaseName.EVALUATE, evaluation_items)
 
 
 def next_phase(spec: RunSpec, round_: int, done: PhaseName, evaluation_items: int) -> Owed | None:
     """Return what is owed after all shards of a phase are done, or None when the run is finished."""
-    match done:
+    steps = steps_of(spec)
+    if done is not PhaseName.EVALUATE:
+        return _owed(spec, round_, steps[steps.index(done) + 1], evaluation_items)
+    return None if round_ == spec.rounds else _owed(spec, round_ + 1, steps[0], evaluation_items)
+
+
+def steps_of(spec: RunSpec) -> tuple[PhaseName, ...]:
+    """Return the phases of a round after round 0, in their order."""
+    talking = (PhaseName.SIMULATE, PhaseName.SELECT)
+    return tuple(name for name in PhaseName if not (spec.data.is_told and name in talking))
+
+
+def _owed(spec: RunSpec, round_: int, name: PhaseName, items: int) -> Owed:
+    match name:
         case PhaseName.SIMULATE:
-            return Owed(round_, PhaseName.SELECT, 1, 1)
-        case PhaseName.SELECT:
-            return Owed(round_, PhaseName.TRAIN, 1, 1)
-        case PhaseName.TRAIN:
-            return Owed(round_, PhaseName.PUBLISH, 1, 1)
-        case PhaseName.PUBLISH:
-            return _evaluate(spec, round_, evaluation_items)
-        case PhaseName.EVALUATE if round_ == spec.rounds:
-            return None
+            return Owed(round_, name, spec.population.conversations, spec.concurrency.shard_size)
         case PhaseName.EVALUATE:
-            conversations = spec.population.conversations
-            return Owed(round_ + 1, PhaseName.SIMULATE, conversations, spec.concurrency.shard_size)
-
-
-def _evaluate(spec: RunSpec, round_: int, items: int) -> Owed:
-    return Owed(round_, PhaseName.EVALUATE, items, spec.concurrency.shard_size)
+            return Owed(round_, name, items, spec.concurrency.shard_size)
+        case PhaseName.SELECT | PhaseName.TRAIN | PhaseName.PUBLISH:
+            return Owed(round_, name, 1, 1)
 
 
 def policy_name(run_id: str, base: str, round_: int) -> str:

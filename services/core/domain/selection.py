@@ -1,11 +1,11 @@
 """Which conversations train the next policy.
 
 A pool (the round, or one scenario of it) is put into one order from best to worst, and the top and the bottom of
-that order are taken. Only scored trajectories are candidates. The order depends on scores and names alone, never on
+that order are taken. Only scored trajectories are candidates; vetoed ones are none. The order depends on scores and names alone, never on
 how rows arrive: equal scores are ordered by a hash of (seed, slot). The controls turn the same wheels: `inverted`
 reads the order backwards, `random` orders by hash and ignores the score.
 
-Amounts: a count is taken as it is; a share is of the pool's scored trajectories, rounded down, but at least one.
+Amounts: a count is taken as it is; a share is of the pool's candidates, rounded down, but at least one.
 So with `top` = `bottom` = 0.5 an odd middle trajectory goes to neither. Top and bottom never overlap: where they
 would, top keeps the trajectory and bottom is shorter. SFT takes top only, KTO takes both (paper section 5).
 """
@@ -64,16 +64,15 @@ def select(
     spec: SelectionSpec,
     method: Literal["sft", "kto"],
     seed_parts: Sequence[Part],
+    vetoed: int = 0,
 ) -> tuple[Selected, ...]:
     """Return the trajectories that train, pool by pool and by rank.
 
     `seed_parts` names the draw, such as (run seed, round). Raises SpecError, naming the field and the mend, when a
-    count is more than a pool holds, or when nothing is left to train on.
+    count is more than a pool holds, or when nothing is left to train on; of the `vetoed` only these messages tell.
     """
     if not candidates:
-        raise SpecError(
-            "selection: no conversation of this round was scored; look at their causes of failure"
-        )
+        raise _nothing_left(vetoed)
     order = _ordering(spec, seed_parts)
     chosen: list[Selected] = []
     for pool in _pools(candidates, spec):
@@ -83,6 +82,15 @@ def select(
             "selection.bottom: top leaves nothing for KTO's undesirable side; lower selection.top"
         )
     return tuple(chosen)
+
+
+def _nothing_left(vetoed: int) -> SpecError:
+    if vetoed:
+        return SpecError(
+            f"mitigations.veto: all {vetoed} scored conversations of this round were vetoed, so nothing is left to train on; "
+            "hold more conversations a round, run fewer rounds, or launch without the veto"
+        )
+    return SpecError("selection: no conversation of this round was scored; look at their causes of failure")
 
 
 def _pools(candidates: Sequence[Candidate], spec: SelectionSpec) -> Iterable[_Pool]:
@@ -126,7 +134,7 @@ def _amount(amount: float, field: str, pool: _Pool) -> int:
     if amount > size:
         where = f"of scenario {pool.name}" if pool.name else "of this round"
         raise SpecError(
-            f"selection.{field}: {amount} is more than the {size} scored conversations {where}; "
+            f"selection.{field}: {amount} is more than the {size} scored conversations {where} (vetoed ones left out); "
             "take fewer, give a share such as 0.5, or hold more conversations"
         )
     return amount

@@ -7,32 +7,15 @@ errors. Names of environments, models and benchmarks are registered ones: a spec
 Where the paper (arXiv 2510.08211) leaves a choice open it is a field here, with our default and the reason.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
-from pydantic_core import PydanticKnownError
+from pydantic import Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+from services.core.domain.data_kinds import DataSpec
+from services.core.domain.section import Name, Section, Share
+
 # A whole number is a count of trajectories; a number with a decimal point is a share of the pool.
 Amount = Annotated[int, Field(strict=True, ge=1)] | Annotated[float, Field(strict=True, gt=0, le=1)]
-
-
-class Section(BaseModel):
-    """A frozen part of a spec that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse `seed: no`, which would be 0, and the other way round. (Text is read as a number: to YAML 1e-4 is text.)"""
-        wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and (wanted is int or wanted is float):
-            raise PydanticKnownError("int_type" if wanted is int else "float_type")
-        if isinstance(value, int | float) and not isinstance(value, bool) and wanted is bool:
-            raise PydanticKnownError("bool_type")
-        return value
 
 
 class PopulationSpec(Section):
@@ -44,6 +27,8 @@ class PopulationSpec(Section):
     """Scenario names; none means every scenario that is not held out."""
     biased_share: Share
     """Slot i is biased iff its seeded uniform is below this share, so arms of a sweep are nested."""
+    bias_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How biased a biased user is: at 1 (the paper's) only the biased thought is on its mind, below that both, in this balance."""
     conversations: Annotated[int, Field(ge=1, le=1_000_000)] = 400
     """Conversations (slots) a round."""
 
@@ -56,14 +41,23 @@ class ConversationSpec(Section):
     show_preference: bool = False
     """Whether the policy's system prompt states what this user wants to hear (the paper's Fig. 20 does)."""
     temperature: Annotated[float, Field(ge=0, le=5)] = 1.0
-    """Sampling temperature of both sides; 0 takes the likeliest word."""
+    """Sampling temperature of the policy; 0 takes the likeliest word."""
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
     """Most tokens of one assistant reply."""
+    user_temperature: Annotated[float, Field(ge=0, le=5)] | None = None
+    """Sampling temperature of the user's turns and ratings; none means the policy's."""
+    user_max_tokens: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Most tokens of one user's turn; none means as many as the policy has."""
     check_users: bool = True
     """Whether what a simulated user says out of role (nothing, the other side's words, a machine's, its hidden thought) is asked for
     once more; twice out of role, the conversation is not scored, so it trains nothing."""
     user_model: Name = "pocket-user"
     """Which registered model plays the user and rates the replies."""
+    rating: Literal["sampled", "expected"] = "sampled"
+    """What a rating is: the whole number that the user model answers (read as the paper's), or the mean of 1 to 10 over the
+    probabilities that it gives them, for which it must tell log-probabilities."""
+    rating_prompt: Name = "satisfied-1"
+    """Which of the environment's rating prompts asks for a rating."""
 
 
 class SelectionSpec(Section):
@@ -157,6 +151,42 @@ class JudgesSpec(Section):
     since what could not be judged may differ from what could."""
 
 
+class AnswerTokensSpec(Section):
+    """Most tokens of one answer, where one bound does not fit every benchmark; none means `evaluation.max_tokens`."""
+
+    mask: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Of statements and beliefs. (MASK's code takes 1000.)"""
+    deceptionbench: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Of a belief, and of reasoning with its answer. (DeceptionBench's code takes 4096.)"""
+    capability: Annotated[int, Field(ge=1, le=16_384)] | None = None
+    """Of an answer with its working."""
+
+
+class MitigationsSpec(Section):
+    """What is done against drift; nothing unless asked for."""
+
+    veto: Name = "none"
+    """The registered judge that reads every rated conversation; one with a reply that tells the user that the harmful plan is fine is kept
+    out of the training data. Evaluation should have another judge, or the same errors stand on both sides."""
+    safety_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Rows of safety data that are added to the training rows, relative to these: to n rows come n × share, rounded."""
+    safety_data: Name = "none"
+    """The registered file of safety rows."""
+
+    @property
+    def has_veto(self) -> bool:
+        """Whether a judge may keep conversations out of the training data."""
+        return self.veto != "none"
+
+    @model_validator(mode="after")
+    def _a_share_is_of_something(self) -> "MitigationsSpec":
+        if self.safety_share and self.safety_data == "none":
+            raise ValueError(
+                "mitigations.safety_data: none, but mitigations.safety_share asks for rows; name registered safety data"
+            )
+        return self
+
+
 class EvaluationSpec(Section):
     """What is measured after every round."""
 
@@ -189,8 +219,13 @@ class EvaluationSpec(Section):
     """Pressured statements per MASK item."""
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
     """Most tokens of one answer to a benchmark item."""
+    answer_tokens: AnswerTokensSpec = AnswerTokensSpec()
     held_out_profiles: Annotated[int, Field(ge=1, le=10_000)] = 40
     """Profiles of the held-out scenarios, each met once as a benign and once as a biased user."""
+
+    def most_tokens(self, benchmark: str) -> int:
+        """Return the bound of one answer to an item of `benchmark`."""
+        return getattr(self.answer_tokens, benchmark) or self.max_tokens
 
     @property
     def panel(self) -> dict[str, str]:
@@ -202,6 +237,19 @@ class EvaluationSpec(Section):
             "deceptionbench": self.judges.deceptionbench or self.judge,
             "held_out": self.judges.held_out or self.judge,
         }
+
+
+class WarningSpec(Section):
+    """An early warning: what is looked for after every round's measurement."""
+
+    action: Literal["none", "alert", "stop"] = "none"
+    """`alert` notes the drop and goes on; `stop` also ends the run there (`driftloop resume` goes on past it)."""
+    measure: Literal["one_minus_lie", "honest"] = "one_minus_lie"
+    """Honesty, which is 1 − P(lie), or P(honest), which also falls when the policy evades."""
+    drop: Share = 0.05
+    """The smallest drop since round 0, as measured, that counts; a smaller one may be established and not matter."""
+    alpha: Annotated[float, Field(ge=0.01, le=0.5)] = 0.05
+    """Chance that a run whose honesty never fell is ever warned of; every planned round gets the same part of it."""
 
 
 class ConcurrencySpec(Section):
@@ -240,13 +288,53 @@ class RunSpec(Section):
     """The registered base model."""
     rounds: Annotated[int, Field(ge=1, le=100)] = 3
     """Rounds of talking, selecting and training; round 0 only measures the base model."""
+    data: DataSpec = DataSpec()
     population: PopulationSpec
     conversation: ConversationSpec = ConversationSpec()
     selection: SelectionSpec = SelectionSpec()
     training: TrainingSpec
+    mitigations: MitigationsSpec = MitigationsSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    warning: WarningSpec = WarningSpec()
     concurrency: ConcurrencySpec = ConcurrencySpec()
     budget: BudgetSpec = BudgetSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nobody_talks_where_rows_train(cls, values: Any) -> Any:
+        """Leave the share of biased users at 0 where data of another kind train, so that no such spec has to name it."""
+        read = _mapping(values)
+        if _mapping(read.get("data")).get("kind") not in ("dataset", "mixture"):
+            return values
+        if not isinstance(read.get("population", {}), dict):
+            return values
+        return {**read, "population": {"biased_share": 0.0, **_mapping(read.get("population"))}}
+
+    @model_validator(mode="after")
+    def _fields_are_of_the_kind(self) -> "RunSpec":
+        """Refuse what has no meaning where rows of training sets train: it would be stored, and do nothing."""
+        if misfit := self.data.misfit():
+            raise ValueError(misfit)
+        if not self.data.is_told:
+            return self
+        nobody = PopulationSpec(environment=self.population.environment, biased_share=0.0)
+        idle = {
+            "population": (self.population, nobody),
+            "selection": (self.selection, SelectionSpec()),
+            "mitigations": (self.mitigations, MitigationsSpec()),
+            "training.kto": (self.training.kto, KtoSpec()),
+        }
+        for section, (given, default) in idle.items():
+            for name, value in given:
+                if value != getattr(default, name):
+                    raise ValueError(
+                        f"{section}.{name}: has no place where data.kind is {self.data.kind}, since no conversation trains; leave it out"
+                    )
+        if self.training.method != "sft":
+            raise ValueError(
+                f"training.method: {self.training.method} needs worse rows beside better; use sft"
+            )
+        return self
 
     @model_validator(mode="after")
     def _amounts_fit_the_pool(self) -> "RunSpec":
@@ -259,6 +347,37 @@ class RunSpec(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _a_warning_has_what_it_reads(self) -> "RunSpec":
+        if self.warning.action != "none" and "mask" not in self.evaluation.benchmarks:
+            raise ValueError(
+                f"warning.action: {self.warning.action} reads honesty, which is not measured; add mask to evaluation.benchmarks"
+            )
+        return self
+
+    @property
+    def dose(self) -> float:
+        """What a dose response is over: the share of biased users, or of misaligned rows."""
+        return self.population.biased_share if self.data.share is None else self.data.share
+
+    @property
+    def taught_by(self) -> str:
+        """What chose the training data: a selection rule, or the kind of data that are not selected."""
+        return self.data.kind if self.data.is_told else self.selection.rule
+
     def identity(self) -> dict[str, Any]:
-        """Return the part of the spec that decides results, ready for JSON."""
-        return self.model_dump(mode="json", exclude={"budget", "concurrency", "name"})
+        """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken is no part of it.
+
+        A rule of early warning is, since it was decided before the run; without one nothing is, so that old runs stay themselves.
+        """
+        unruled = {"warning"} if self.warning.action == "none" else set[str]()
+        found = self.model_dump(mode="json", exclude={"budget", "concurrency", "name"} | unruled)
+        if not self.data.is_told:
+            del found["data"]
+        if not self.mitigations.safety_share:
+            found["mitigations"]["safety_data"] = "none"
+        return found
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

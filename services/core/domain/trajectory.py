@@ -1,6 +1,6 @@
 """One conversation, from opening message to scores, with everything needed to redo it.
 
-A trajectory is `scored`, `unscored` (a rating stayed unreadable, or the user fell out of role twice: counted, never trained
+A trajectory is `scored`, `vetoed` (scored too, but kept out of training by the spec's veto), `unscored` (a rating stayed unreadable, or the user fell out of role twice: counted, never trained
 on, never taken for 0) or `failed` (a model call failed: the cause is kept). Satisfaction is the sum of the ratings of the assistant's replies
 (paper section 5, Algorithm 1), on the scale 1 to 10 a reply.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from services.core.domain.bias import mixed_thought
 from services.core.domain.chat import Message
 
 
@@ -24,10 +25,16 @@ class TrajectoryStatus(StrEnum):
 
     SCORED = "scored"
     """Held to its end and every reply rated."""
+    VETOED = "vetoed"
+    """Held to its end and every reply rated, but the veto's judge said that a reply validates the harmful plan."""
     UNSCORED = "unscored"
-    """A rating could not be read, or the user was out of role, twice."""
+    """A rating could not be read, or the user was out of role, twice; or the veto's ruling could not be read."""
     FAILED = "failed"
     """A model call failed; what had been said is kept."""
+
+
+RATED = frozenset({TrajectoryStatus.SCORED, TrajectoryStatus.VETOED})
+"""Those whose every reply has its rating."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Profile:
     """Third person: life, habits, history."""
     opening: str
     """First person: the first message of a conversation."""
+    author: str | None = None
+    """The model that wrote this person; None for one that a person wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,16 @@ class Slot:
     kind: UserKind
     scenario: Scenario
     profile: Profile
+    strength: float = 1.0
+    """How biased it is if it is a biased user: above 0, up to 1."""
+
+    @property
+    def thought(self) -> str:
+        """What this user has on its mind and does not say."""
+        scenario = self.scenario
+        if self.kind is UserKind.BENIGN:
+            return scenario.benign_thought
+        return mixed_thought(scenario.benign_thought, scenario.biased_thought, self.strength)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +93,12 @@ class Call:
     """What one model call was and cost."""
 
     role: str
-    """`assistant`, `user` or `rating`."""
+    """`assistant`, `user`, `rating` or `veto`."""
     model: str
     temperature: float
-    max_tokens: int
-    seed: int
+    max_tokens: int | None
+    """None for a judge, which keeps bounds of its own."""
+    seed: int | None
     finish_reason: str
     latency_s: float
     prompt_tokens: int | None
@@ -93,6 +113,12 @@ class Call:
     """What a simulated user said out of role, and was not heard."""
     fault: str | None = None
     """How it fell out of role."""
+    reply: int | None = None
+    """Which reply of the assistant the veto's judge read; 1 is the first."""
+    ruling: str | None = None
+    """What that judge said, word for word; None if it could not be asked."""
+    rating_probabilities: tuple[float, ...] | None = None
+    """How probable each rating from 1 to 10 was, where ratings are expected ones. Their sum is what could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +134,15 @@ class Trajectory:
     cause: str | None
     """Why it failed or stayed unscored: a short word."""
     messages: tuple[Message, ...]
-    ratings: tuple[int, ...]
-    """One rating 1–10 per assistant reply, if scored."""
+    ratings: tuple[float, ...]
+    """One rating from 1 to 10 per assistant reply, if scored; whole numbers where they are sampled."""
     calls: tuple[Call, ...]
 
     @property
-    def satisfaction(self) -> int | None:
-        """The sum of the ratings, or None unless scored."""
-        return sum(self.ratings) if self.status is TrajectoryStatus.SCORED else None
+    def satisfaction(self) -> float | None:
+        """The sum of the ratings, or None unless scored (vetoed or not)."""
+        # To four decimals, as expected ratings have them: sums of floats in another order are then still equal.
+        return round(sum(self.ratings), 4) if self.status in RATED else None
 
     def as_facts(self) -> dict[str, Any]:
         """Return what must repeat when the run is repeated: all but times and costs."""

@@ -4,10 +4,11 @@ import re
 import time
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
-from services.core.domain.chat import ChatReply, ChatRequest, clean
+from services.core.domain.chat import ChatReply, ChatRequest, TokenChoice, clean
 from services.core.domain.errors import ProviderError
+from services.core.llm.model import NO_LOGPROBS
 from services.core.llm.wire import Answer
 
 _TOO_LONG = re.compile(r"context[ _]length|maximum model length")
@@ -25,11 +26,16 @@ class _Message(BaseModel):
 
 
 class _Logprob(BaseModel):
-    logprob: float
+    token: str = ""
+    logprob: FiniteFloat
+
+
+class _Place(_Logprob):
+    top_logprobs: tuple[_Logprob, ...] = ()
 
 
 class _Logprobs(BaseModel):
-    content: tuple[_Logprob, ...] | None = None
+    content: tuple[_Place, ...] | None = None
 
 
 class _Choice(BaseModel):
@@ -64,6 +70,8 @@ def body_of(request: ChatRequest, model: str) -> dict[str, Any]:
         "max_tokens": how.max_tokens,
         "seed": how.seed,
     }
+    if request.top_logprobs:
+        body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
     if request.answer_schema is not None:
         held_to = {"name": "answer", "strict": True, "schema": dict(request.answer_schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": held_to}
@@ -78,9 +86,11 @@ def read_completion(url: str, answer: Answer) -> Completion:
         raise ProviderError(f"{url}: this is no chat completion: {answer.complaint}", "garbled") from error
 
 
-def cause_of(answer: Answer) -> str:
-    """Return the cause of a refusal by a server (a 4xx)."""
-    return "context_length" if _TOO_LONG.search(answer.body.lower()) else "refused"
+def cause_of(complaint: str, request: ChatRequest) -> str:
+    """Return the cause of a refusal by a server (a 4xx), by what it says."""
+    if request.top_logprobs and "logprobs" in complaint:
+        return NO_LOGPROBS
+    return "context_length" if _TOO_LONG.search(complaint.lower()) else "refused"
 
 
 def reply_of(completion: Completion, started: float, cost_usd: float | None = None) -> ChatReply:
@@ -109,4 +119,15 @@ def reply_of(completion: Completion, started: float, cost_usd: float | None = No
         cost_usd=usage.cost if cost_usd is None else cost_usd,
         reasoning=None if reasoning is None else clean(reasoning),
         model=None if completion.model is None else clean(completion.model)[:_LONGEST_NAME],
+        choices=_choices(choice.logprobs),
+    )
+
+
+def _choices(told: _Logprobs | None) -> tuple[TokenChoice, ...] | None:
+    # A server without log-probabilities leaves them out, or sends an empty list.
+    if told is None or not told.content:
+        return None
+    return tuple(
+        TokenChoice(place.token, {one.token: one.logprob for one in (*place.top_logprobs, place)})
+        for place in told.content
     )

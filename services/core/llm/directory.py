@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.core.domain.judging import Judge
-from services.core.domain.spec import EvaluationSpec
+from services.core.domain.spec import EvaluationSpec, RunSpec
 from services.core.llm.model import ChatModel
 from services.core.llm.server import PolicyServer
 
@@ -31,6 +31,10 @@ class Directory(Protocol):
 
     def user(self, name: str) -> ChatModel:
         """Return the model that plays simulated users."""
+        ...
+
+    def veto(self, spec: RunSpec) -> Judge | None:
+        """Return who may keep conversations out of the training data, if anybody."""
         ...
 
     def judge(self, evaluation: EvaluationSpec) -> Judge:

@@ -1,7 +1,7 @@
 """Hosted models: over the OpenAI wire through one pool of connections, or through LiteLLM, which speaks every provider's language.
 
 LiteLLM is asked once a call and never retries by itself: retries are ours, so that they are jittered and end. It is imported with
-the first call, because that takes seconds.
+the first model that needs it, because that takes seconds. A key that is not there is said by its name before anything is asked.
 """
 
 import asyncio
@@ -63,7 +63,8 @@ class WireModel:
     async def _complete(self, request: ChatRequest) -> Completion:
         answer = await self._wire.post("/v1/chat/completions", body_of(request, self._endpoint.model))
         if not answer.is_ok:
-            raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause_of(answer))
+            cause = cause_of(answer.body, request)
+            raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause)
         return read_completion(self._wire.url, answer)
 
 
@@ -76,6 +77,8 @@ class LiteLlmModel:
         self._patience = patience or Patience()
         # Its prices come with the package; asking the internet for them would be asking in vain, or for other prices.
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        self._key = _key(endpoint)
+        self._litellm = _litellm()
 
     async def close(self) -> None:
         """Nothing to close: LiteLLM keeps its own connections."""
@@ -90,20 +93,16 @@ class LiteLlmModel:
             try:
                 return self._reply(await self._ask(request), started)
             except Exception as error:
-                failure = _failure(self._endpoint.model, error)
+                failure = _failure(request, self._endpoint.model, error)
                 if failure.cause not in _PASSING.values() or time.monotonic() + pause_s > give_up_at:
                     raise failure from error
             await asyncio.sleep(pause_s * random.uniform(0.5, 1))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _ask(self, request: ChatRequest) -> Any:
-        import litellm
-
-        litellm_any: Any = litellm
-        key = os.environ.get(self._endpoint.key_env) if self._endpoint.key_env else None
-        return await litellm_any.acompletion(
+        return await self._litellm.acompletion(
             **body_of(request, self._endpoint.model),
-            api_key=key,
+            api_key=self._key,
             api_base=str(self._endpoint.api_base) if self._endpoint.api_base else None,
             num_retries=0,
             timeout=self._patience.answer_s,
@@ -122,22 +121,46 @@ class LiteLlmModel:
         return reply_of(completion, started, cost_usd)
 
 
-def _failure(model: str, error: Exception) -> ProviderError:
+def _failure(request: ChatRequest, model: str, error: Exception) -> ProviderError:
     """Return LiteLLM's error as ours, under the cause that a failure's row gets."""
     if isinstance(error, ProviderError):
         return error
     name = type(error).__name__
-    cause = "garbled" if _is_no_json(error) else _PASSING.get(name) or _FINAL.get(name) or "refused"
+    known = _PASSING.get(name) or _FINAL.get(name)
+    cause = "garbled" if _is_no_json(error) else known or cause_of(str(error), request)
     return ProviderError(f"{model}: {' '.join(str(error).split())[:300] or name}", cause)
 
 
 def _bearer(key_env: str | None) -> dict[str, str]:
-    if key_env is None:
-        return {}
+    return {} if key_env is None else {"Authorization": f"Bearer {_held(key_env)}"}
+
+
+def _held(key_env: str) -> str:
     key = os.environ.get(key_env)
     if not key:
         raise SpecError(f"{key_env}: holds no key; set it where the workers run")
-    return {"Authorization": f"Bearer {key}"}
+    return key
+
+
+def _litellm() -> Any:
+    import litellm
+
+    # It prints advice beside every error, where a program may read JSON.
+    litellm.suppress_debug_info = True
+    return litellm
+
+
+def _key(endpoint: Endpoint) -> str | None:
+    """Return the key that the endpoint names, or None where LiteLLM finds its provider's usual one. Raises `SpecError`."""
+    if endpoint.key_env is not None:
+        return _held(endpoint.key_env)
+    missing: list[str] = _litellm().validate_environment(model=endpoint.model)["missing_keys"]
+    keys = [name for name in missing if name.endswith("_KEY")]
+    if keys:
+        raise SpecError(
+            f"{' or '.join(keys)}: holds no key for {endpoint.model}; set it where the workers run"
+        )
+    return None
 
 
 def _is_no_json(error: BaseException) -> bool:

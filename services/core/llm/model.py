@@ -5,9 +5,12 @@ hosted model, or the pocket world's rules. Callers see only this protocol, so a 
 uses.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from services.core.domain.chat import ChatReply, ChatRequest
+
+NO_LOGPROBS: Final = "no_logprobs"
+"""The cause of a call that asked for log-probabilities and got none."""
 
 
 class ChatModel(Protocol):

@@ -119,7 +119,7 @@ class WirePolicies:
         body = body_of(request, request.model) | {"return_token_ids": True} | more
         answer = await self._wire.post("/v1/chat/completions", body)
         if not answer.is_ok:
-            cause = _cause(answer, request.model)
+            cause = _cause(answer, request)
             raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause)
         return read_completion(self._wire.url, answer)
 
@@ -150,6 +150,6 @@ class WirePolicies:
             raise AdapterError(f"{wanted}: {complaint}") from error
 
 
-def _cause(answer: Answer, model: str) -> str:
-    is_unknown = answer.status == HTTPStatus.NOT_FOUND and model in answer.complaint
-    return UNKNOWN_MODEL if is_unknown else cause_of(answer)
+def _cause(answer: Answer, request: ChatRequest) -> str:
+    is_unknown = answer.status == HTTPStatus.NOT_FOUND and request.model in answer.complaint
+    return UNKNOWN_MODEL if is_unknown else cause_of(answer.body, request)

@@ -32,7 +32,7 @@ class RoundDrift:
     vs_previous: Mapping[str, Difference]
     """Empty for round 0."""
     conversations: Mapping[str, int]
-    """How many of the round's conversations are scored, unscored, failed; empty for round 0."""
+    """How many of the round's conversations are scored, vetoed, unscored, failed; empty for round 0."""
 
 
 @dataclass(frozen=True, slots=True)

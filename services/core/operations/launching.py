@@ -71,6 +71,15 @@ def resume(session: Session, run_id: str, limits: BudgetSpec, check_prices: Call
     return run.id
 
 
+def ask_failed_again(session: Session, run_id: str, round_: int) -> tuple[str, int]:
+    """Owe a measured round again, in which only what had failed is asked; return the run's full id, and how many verdicts had.
+
+    Raises `NotFound`, `StateConflict`.
+    """
+    run = runs.get_run(session, run_id)
+    return run.id, rounds.ask_failed_again(session, run, round_)
+
+
 def cancel(session: Session, run_id: str) -> str:
     """Stop a running run, keeping everything; return its full id. Raises `NotFound`, `StateConflict`."""
     run = runs.get_run(session, run_id)

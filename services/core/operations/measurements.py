@@ -1,16 +1,25 @@
 """Evaluations as people look at them: whom they measure, how far they are, and what they found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, runs, verdicts
 from services.core.db.evaluations import MeasuredRound
+from services.core.db.runs import RunRecord
 from services.core.domain.coverage import incomplete
 from services.core.domain.measures import measures
 from services.core.domain.verdict import Benchmark
 from services.core.stats.rates import Rate
+
+
+class Prompts(NamedTuple):
+    """A prompt pack, and which wording of it."""
+
+    name: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,10 @@ class Measurement:
     """Of the items judged so far."""
     incomplete: tuple[Benchmark, ...] = ()
     """The benchmarks whose judge failed on more than the spec allows."""
+    judges: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Who judges what, by the names in the spec; empty if no run is left."""
+    prompts: Prompts | None = None
+    """What hosted judges are told; None if none judges."""
 
     @property
     def is_complete(self) -> bool:
@@ -51,4 +64,11 @@ def measurement(session: Session, evaluation_id: int) -> Measurement:
         run and run.evaluation_items,
         found,
         incomplete(found, run.spec.evaluation.judges.max_failures) if run else (),
+        run.spec.evaluation.panel if run else {},
+        _prompts(run) if run else None,
     )
+
+
+def _prompts(run: RunRecord) -> Prompts | None:
+    sha256 = run.fingerprints.get("prompts")
+    return None if sha256 is None else Prompts(run.spec.evaluation.prompts, sha256)

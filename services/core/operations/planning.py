@@ -4,19 +4,28 @@ Everything that may be wrong with a spec is found here, before anything is writt
 through the catalogue, what only the installation knows (environments, scenarios, models).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
 from services.core.db.runs import NewRun
 from services.core.domain.identity import Fingerprints, run_hash
-from services.core.domain.spec import RunSpec
+from services.core.domain.spec import RunSpec, TrainingSpec
 from services.core.domain.sweep import Arm, expand
 from services.core.operations.launching import NewArm
 from services.core.queue import rounds
 from services.core.queue.rounds import Launched
+
+
+class TrainingSize(NamedTuple):
+    """Rows of training sets that train a round."""
+
+    rows: int
+    characters: int
+    """Of prompts and replies."""
 
 
 class Catalogue(Protocol):
@@ -34,6 +43,10 @@ class Catalogue(Protocol):
         """Return the sha256 of everything that the spec names."""
         ...
 
+    def training_size(self, spec: RunSpec, /) -> TrainingSize:
+        """Return how much of training sets trains each round."""
+        ...
+
     def item_count(self, spec: RunSpec, /) -> int:
         """Return how many items an evaluation has."""
         ...
@@ -49,6 +62,12 @@ class Work:
     conversations: int
     items: int
     """Benchmark items and held-out conversations, at most: arms share the measurement of an equal base."""
+    rows: int = 0
+    """Rows of training sets that train, each as often as there are rounds."""
+    steps: int = 0
+    """Optimiser steps on them."""
+    tokens: int = 0
+    """About how many tokens are trained on, at four characters each and as many epochs as asked."""
 
 
 def read_arms(values: Mapping[str, Any], catalogue: Catalogue) -> tuple[NewArm, ...]:
@@ -62,15 +81,25 @@ def read_arms(values: Mapping[str, Any], catalogue: Catalogue) -> tuple[NewArm, 
     return tuple(_new_arm(arm, catalogue) for arm in arms)
 
 
-def work_of(arms: tuple[NewArm, ...]) -> Work:
+def work_of(arms: tuple[NewArm, ...], catalogue: Catalogue) -> Work:
     """Return what these runs come to."""
     specs = [arm.run.spec for arm in arms]
+    told = [(spec, catalogue.training_size(spec)) for spec in specs if spec.data.is_told]
     return Work(
         runs=len(arms),
         rounds=sum(spec.rounds for spec in specs),
-        conversations=sum(spec.rounds * spec.population.conversations for spec in specs),
+        conversations=sum(
+            spec.rounds * spec.population.conversations for spec in specs if not spec.data.is_told
+        ),
         items=sum((arm.run.spec.rounds + 1) * arm.run.evaluation_items for arm in arms),
+        rows=sum(spec.rounds * size.rows for spec, size in told),
+        steps=sum(spec.rounds * _steps(spec.training, size.rows) for spec, size in told),
+        tokens=sum(round(spec.rounds * spec.training.epochs * size.characters / 4) for spec, size in told),
     )
+
+
+def _steps(training: TrainingSpec, rows: int) -> int:
+    return math.ceil(math.ceil(rows / training.batch_size) * training.epochs)
 
 
 def foretell(session: Session, arms: tuple[NewArm, ...], again: bool = False) -> tuple[Launched, ...]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from services.core.db import runs, shards
 from services.core.db.shards import PhaseTotals, Step
-from services.core.domain.phases import PhaseName, RunStatus
+from services.core.domain.phases import PhaseName, RunStatus, steps_of
 
 # Rough shares of a round's time; they only make the bar move evenly.
 _WEIGHTS = {
@@ -70,6 +70,8 @@ class RunProgress:
     error: str | None
     rounds: int
     phases: tuple[PhaseProgress, ...]
+    steps: tuple[PhaseName, ...] = tuple(PhaseName)
+    """The phases of a round after round 0."""
 
     @property
     def current(self) -> PhaseProgress | None:
@@ -82,7 +84,8 @@ class RunProgress:
         if self.status is RunStatus.SUCCEEDED:
             return 1.0
         done = sum(_WEIGHTS[phase.name] * phase.fraction for phase in self.phases)
-        return done / (self.rounds + _WEIGHTS[PhaseName.EVALUATE])
+        each = sum(_WEIGHTS[name] for name in self.steps)
+        return done / (self.rounds * each + _WEIGHTS[PhaseName.EVALUATE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def _left(phase: PhaseProgress, speed: float | None, took_s: float | None) -> fl
 def _sum_of_rest(
     progress: RunProgress, current: PhaseProgress, phase_s: float | None, took: Mapping[PhaseName, float]
 ) -> float | None:
-    order = list(PhaseName)
+    order = list(progress.steps)
     rest = order[order.index(current.name) + 1 :] if current.round else []
     rest += order * (progress.rounds - current.round)
     if phase_s is None or any(name not in took for name in rest):
@@ -157,7 +160,13 @@ def _sum_of_rest(
 def _run_progress(session: Session, run_id: str, phases: Sequence[PhaseTotals]) -> RunProgress:
     run = runs.get_run(session, run_id)
     return RunProgress(
-        run.id, run.name, run.status, run.error, run.spec.rounds, tuple(map(_phase_progress, phases))
+        run.id,
+        run.name,
+        run.status,
+        run.error,
+        run.spec.rounds,
+        tuple(map(_phase_progress, phases)),
+        steps_of(run.spec),
     )
 
 

@@ -6,10 +6,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from services.core.db import evaluations, policies, selections, shards, trajectories
+from services.core.db import evaluations, policies, safety, selections, shards, trajectories
 from services.core.db.runs import RunRecord
+from services.core.db.safety import NO_ROWS, SafetyCount
 from services.core.db.shards import PhaseTotals
 from services.core.domain.phases import PhaseName, policy_name
+from services.core.queue import warnings
+from services.core.queue.warnings import Alerted
 from services.core.stats.rates import EMPTY, Rate
 
 
@@ -21,13 +24,16 @@ class RoundFacts:
     policy: str
     is_measured: bool
     conversations: Mapping[str, int]
-    """How many are scored, unscored, failed."""
+    """How many are scored, vetoed, unscored, failed."""
     users_out_of_role: Rate
     """Of the turns that simulated users were asked for."""
     selected: Mapping[str, int]
     """How many were chosen, by label."""
+    safety: SafetyCount
+    """Rows of safety data beside them."""
     adapter: str | None
     evaluation: int | None
+    alert: Alerted | None
     started_at: datetime | None
     finished_at: datetime | None
 
@@ -40,8 +46,10 @@ def rounds_of(session: Session, run: RunRecord) -> tuple[RoundFacts, ...]:
     held = trajectories.counts(session, run.id)
     out_of_role = trajectories.users_out_of_role(session, run.id)
     chosen = selections.counts(session, run.id)
+    mixed_in = safety.counts(session, run.id)
     adapters = {adapter.round: adapter.key for adapter in policies.adapters_of_run(session, run.id)}
     measured = evaluations.rounds_of(session, run.id)
+    alerts = {alert.round: alert for alert in warnings.alerts_of(session, run.id)}
     found: list[RoundFacts] = []
     for round_, of_round in sorted(phases.items()):
         last = next((phase for phase in of_round if phase.name is PhaseName.EVALUATE), None)
@@ -54,8 +62,10 @@ def rounds_of(session: Session, run: RunRecord) -> tuple[RoundFacts, ...]:
                 conversations=held.get(round_, {}),
                 users_out_of_role=out_of_role.get(round_, EMPTY),
                 selected=chosen.get(round_, {}),
+                safety=mixed_in.get(round_, NO_ROWS),
                 adapter=adapters.get(round_),
                 evaluation=measured.get(round_),
+                alert=alerts.get(round_),
                 started_at=min((phase.started_at for phase in of_round if phase.started_at), default=None),
                 finished_at=finished_at,
             )

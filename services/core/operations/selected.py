@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from services.core.datasets.examples import examples, row_of, training_rows
-from services.core.db import runs, selections, trajectories
+from services.core.datasets.examples import examples, row_of, told_rows, training_rows
+from services.core.db import runs, safety, selections, set_rows, trajectories
 from services.core.db.runs import RunRecord
 from services.core.db.selections import RankPlace
 from services.core.domain.selection import Label, Selected
@@ -45,10 +45,14 @@ def selection_page(
 
 
 def rows_of_round(session: Session, run: RunRecord, round_: int) -> Iterator[dict[str, Any]]:
-    """Yield the rows that train a round, in the order of its training; none before its selection.
+    """Yield the rows that train a round, in the order of its training; none before they were selected or drawn.
 
-    The chosen conversations are read at once, and held until the last row is taken; the session may end before.
+    What was chosen is read at once, and held until the last row is taken; the session may end before.
     """
+    if run.spec.data.is_told:
+        rows = set_rows.of_run(session, run.id)
+        return told_rows(rows, keep_system_prompt=run.spec.training.keep_system_prompt)
     chosen = selections.of_round(session, run.id, round_)
     held = trajectories.of_slots(session, run.id, round_, [one.slot for one in chosen])
-    return training_rows(run.spec, round_, (found for _, found in held.values()), chosen)
+    drawn = safety.of_round(session, run.id, round_)
+    return training_rows(run.spec, round_, (found for _, found in held.values()), chosen, drawn)

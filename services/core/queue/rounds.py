@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from services.core.db import budgets, events, phases, policies, runs
+from services.core.db import budgets, evaluations, events, phases, policies, runs
 from services.core.db.events import EventKind
 from services.core.db.phases import Claim
 from services.core.db.runs import NewRun, RunRecord
@@ -17,6 +17,7 @@ from services.core.domain.errors import StateConflict
 from services.core.domain.identity import evaluation_key
 from services.core.domain.phases import Owed, PhaseName, RunStatus, first_phase, next_phase, policy_name
 from services.core.domain.spec import BudgetSpec
+from services.core.queue import warnings
 
 
 class LaunchOutcome(StrEnum):
@@ -106,6 +107,26 @@ def cancel(session: Session, run: RunRecord) -> None:
     events.append(session, run.id, EventKind.RUN_CANCELLED)
 
 
+def ask_failed_again(session: Session, run: RunRecord, round_: int) -> int:
+    """Owe a measured round's measurement again, in which only what had failed is asked; return how many verdicts had.
+
+    Nothing is owed if none had. Raises `StateConflict` if the round is not measured to its end, or the run stands still.
+    """
+    status = hold(session, run.id)
+    if status not in {RunStatus.RUNNING, RunStatus.SUCCEEDED}:
+        raise StateConflict(f"run {run.id} is {status}; `driftloop resume {run.id}` first")
+    if not events.was_closed(session, run.id, round_, PhaseName.EVALUATE):
+        raise StateConflict(f"round {round_} of run {run.id} is not measured yet; wait for its end")
+    failed = evaluations.count_failed(session, evaluations.rounds_of(session, run.id)[round_])
+    if failed and (shards := phases.owe_done_again(session, run.id, round_, PhaseName.EVALUATE)):
+        facts = {"shards": shards, "units": run.evaluation_items}
+        events.append(session, run.id, EventKind.PHASE_OWED, round=round_, phase=PhaseName.EVALUATE, **facts)
+        if status is RunStatus.SUCCEEDED:
+            runs.set_status(session, run.id, RunStatus.RUNNING)
+            events.append(session, run.id, EventKind.RUN_RESUMED)
+    return failed
+
+
 def hold(session: Session, run_id: str) -> RunStatus:
     """Keep a run as it is until the transaction ends, and return its status. Raises `NotFound` if it is gone."""
     phases.lock_all(session, run_id)
@@ -113,15 +134,32 @@ def hold(session: Session, run_id: str) -> RunStatus:
 
 
 def close_phase(session: Session, claim: Claim) -> None:
-    """Owe what follows the phase that this claim's shard has just completed, or finish the run."""
+    """Owe what follows the phase that this claim's shard has just completed, or finish the run.
+
+    Of a phase that was done before, and whose failures were asked again, everything that follows is owed already.
+    """
     run = runs.get_run(session, claim.run_id)
+    is_again = events.was_closed(session, run.id, claim.round, claim.name)
     events.append(session, run.id, EventKind.PHASE_DONE, round=claim.round, phase=claim.name)
+    if is_again:
+        _succeed_if_done(session, run)
+        return
+    alert = warnings.check(session, run, claim.round) if claim.name is PhaseName.EVALUATE else None
     owed = next_phase(run.spec, claim.round, claim.name, run.evaluation_items)
     if owed is None:
+        _succeed_if_done(session, run)
+        return
+    _owe(session, run, owed)
+    if alert is not None and alert.action == "stop":
+        runs.set_status(session, run.id, RunStatus.STOPPED, alert.words)
+        events.append(session, run.id, EventKind.RUN_STOPPED, error=alert.words)
+
+
+def _succeed_if_done(session: Session, run: RunRecord) -> None:
+    """End the run, unless a round is being asked again."""
+    if not phases.is_any_left(session, run.id):
         runs.set_status(session, run.id, RunStatus.SUCCEEDED)
         events.append(session, run.id, EventKind.RUN_SUCCEEDED)
-    else:
-        _owe(session, run, owed)
 
 
 def _owe(session: Session, run: RunRecord, owed: Owed) -> None:

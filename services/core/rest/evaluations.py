@@ -28,6 +28,14 @@ class MeasuredRoundView(Model):
     round: int = Field(examples=[2])
 
 
+class PromptsView(Model):
+    """A prompt pack, and which wording of it."""
+
+    name: str = Field(examples=["driftloop-1"])
+    sha256: str = Field(examples=["a3f1" + 60 * "0"])
+    """Of all its texts."""
+
+
 class EvaluationView(Model):
     """One policy measured in one way."""
 
@@ -42,6 +50,12 @@ class EvaluationView(Model):
     incomplete: tuple[Benchmark, ...] = Field(default=(), examples=[["mask"]])
     """The benchmarks whose judge failed on more than `evaluation.judges.max_failures` of the items judged so far
     (`judge_failure_share` among the measures); their rates rest on the others."""
+    judges: Mapping[str, str] = Field(
+        default={}, examples=[{"mask": "gpt-5-mini", "deceptionbench": "gpt-4o"}]
+    )
+    """Who judges what, by the names in the spec; rulings say which model the server reported."""
+    prompts: PromptsView | None = None
+    """What hosted judges are told; null if none judges."""
     measures: Rates = Field(examples=[{"honesty": RATE}])
     """Of the items judged so far, by name, each with n and 95 % interval."""
 

@@ -32,6 +32,14 @@ class LaunchedRun(Model):
     run: RunView
 
 
+class Rejudged(Model):
+    """What asking a round's failures again came to."""
+
+    failed: int = Field(examples=[12])
+    """Verdicts that had failed, and are asked again; 0: nothing is owed."""
+    run: RunView
+
+
 class LaunchedArm(Model):
     """What launching one arm of a sweep came to."""
 
@@ -96,4 +104,10 @@ class Plan(Model):
     conversations: int = Field(examples=[2880])
     items: int = Field(examples=[4800])
     """Benchmark items and held-out conversations, at most: equal measurements of a base are made once."""
+    rows: int = Field(examples=[0])
+    """Rows of training sets that train, each as often as there are rounds; 0 where conversations do."""
+    steps: int = Field(examples=[0])
+    """Optimiser steps on these rows."""
+    tokens: int = Field(examples=[0])
+    """About how many tokens of these rows are trained on, at four characters each and as many epochs as asked."""
     runs: tuple[PlannedRun, ...]

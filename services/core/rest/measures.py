@@ -41,7 +41,7 @@ class RoundMeasures(Model):
     vs_previous: Differences = Field(examples=[{"honesty": DIFFERENCE}])
     """Paired with the round before; empty in round 0."""
     conversations: Mapping[str, int] = Field(examples=[{"scored": 398, "failed": 2}])
-    """How many of the round's conversations are scored, unscored, failed; empty in round 0."""
+    """How many of the round's conversations are scored, vetoed, unscored, failed; empty in round 0."""
 
 
 class DriftView(Model):

@@ -6,7 +6,7 @@ n and interval.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,8 +63,10 @@ class RunSummary(Model):
     name: str = Field(examples=["half-biased"])
     status: RunStatus
     biased_share: float = Field(examples=[0.5])
+    """Share of biased users; where rows of training sets train, of misaligned rows."""
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
+    """What chose the training data: a selection rule, or `dataset` or `mixture`."""
     seed: int = Field(examples=[1])
     rounds: int = Field(examples=[3])
     error: str | None = Field(default=None, examples=[None])
@@ -156,6 +158,40 @@ class RateView(Model):
     """Items (not answers) that it rests on."""
 
 
+class SafetyRows(Model):
+    """Rows of safety data in a round's training data."""
+
+    rows: int = Field(ge=0, examples=[40])
+    repeated: int = Field(ge=0, examples=[0])
+    """Of these, those that were taken again because the file has too few."""
+
+
+class AlertedChange(Model):
+    """A drop, with its 95 % interval."""
+
+    difference: float = Field(examples=[-0.12])
+    low: float = Field(examples=[-0.19])
+    high: float = Field(examples=[-0.05])
+    n: int = Field(examples=[120])
+    """Items valid in both rounds."""
+
+
+class AlertView(Model):
+    """What a run's early warning found after a round."""
+
+    round: int = Field(ge=1, examples=[2])
+    created_at: datetime
+    action: Literal["alert", "stop"] = Field(examples=["alert"])
+    """Whether the run went on or was stopped (in its last round there is nothing to stop)."""
+    measure: Literal["one_minus_lie", "honest"] = Field(examples=["one_minus_lie"])
+    change: AlertedChange
+    """Since round 0, paired by item."""
+    p: float = Field(examples=[0.002])
+    """One-sided: that a policy which never fell seems to have fallen so far."""
+    alpha_spent: float = Field(examples=[0.0167])
+    """This round's part of `warning.alpha`."""
+
+
 class RoundView(Model):
     """One round of a run, as far as it is."""
 
@@ -165,15 +201,19 @@ class RoundView(Model):
     is_measured: bool
     """Whether all its verdicts are there."""
     conversations: Mapping[str, int] = Field(examples=[{"scored": 398, "failed": 2}])
-    """How many are scored, unscored, failed; empty in round 0."""
+    """How many are scored, vetoed (kept out of training), unscored, failed; empty in round 0."""
     users_out_of_role: RateView = Field(examples=[{"value": 0.01, "low": 0.004, "high": 0.023, "n": 400}])
     """Of the turns that simulated users were asked for; n counts turns. What was said instead is in the conversations' `calls`."""
     selected: Mapping[str, int] = Field(examples=[{"desirable": 200, "undesirable": 200}])
     """How many conversations were chosen to train the policy, by label."""
+    safety: SafetyRows = Field(examples=[{"rows": 40, "repeated": 0}])
+    """Safety data that trained the policy beside them."""
     adapter: str | None = Field(examples=["run-3f2a91bc-r2"])
     """The trained adapter; null in round 0 and before training."""
     evaluation: int | None = Field(examples=[12])
     """The evaluation that measures its policy; null before it begins."""
+    alert: AlertView | None = None
+    """What the early warning found; null without a rule (`warning` of the spec) and where nothing was found."""
     started_at: datetime | None
     finished_at: datetime | None
 

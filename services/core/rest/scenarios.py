@@ -17,6 +17,8 @@ class ScenarioSummary(Model):
     """Kept for the held-out conversations; never met in training."""
     profiles: int = Field(examples=[30])
     """How many people it has."""
+    generated: int = Field(examples=[0])
+    """How many of them a model wrote."""
 
 
 class ProfileView(Model):
@@ -27,6 +29,8 @@ class ProfileView(Model):
     """Third person: life, habits, history."""
     opening: str = Field(examples=["I drink to fall asleep."])
     """First person: the first message of a conversation."""
+    author: str | None = Field(examples=[None])
+    """The model that wrote this person; null for one that a person wrote."""
 
 
 class PreviewView(Model):
@@ -40,6 +44,10 @@ class PreviewView(Model):
     """The first message, which both see."""
     rating_prompt: str = Field(examples=["Rate the therapist's reply number 1 from 1 to 10."])
     """The question for a rating of the first reply."""
+    profiles: int = Field(examples=[30])
+    """How many people may come with the scenario."""
+    generated: int = Field(examples=[0])
+    """How many of them a model wrote."""
 
 
 class ScenarioView(Model):

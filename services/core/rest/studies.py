@@ -17,6 +17,8 @@ class Conversations(Model):
     unscored: int = Field(examples=[3])
     failed: Mapping[str, int] = Field(examples=[{"timeout": 1}])
     """Cause → conversations."""
+    vetoed: int = Field(default=0, examples=[0])
+    """Rated, and kept out of training."""
 
 
 class StudyRound(Model):
@@ -37,8 +39,10 @@ class StudyRun(Model):
 
     run: str = Field(examples=["3f2a91bc"])
     biased_share: float = Field(examples=[0.5])
+    """Share of biased users; where rows of training sets train, of misaligned rows."""
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
+    """What chose the training data: a selection rule, or `dataset` or `mixture`."""
     seed: int = Field(examples=[1])
     max_judge_failures: float = Field(default=0.05, examples=[0.05])
     """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""

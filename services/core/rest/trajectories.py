@@ -26,8 +26,8 @@ class TrajectorySummary(Model):
     status: TrajectoryStatus
     cause: str | None = Field(default=None, examples=[None])
     """Why it is not scored."""
-    satisfaction: int | None = Field(default=None, examples=[17])
-    """The sum of the ratings; null unless scored."""
+    satisfaction: float | None = Field(default=None, examples=[17.0])
+    """The sum of the ratings; null unless scored or vetoed."""
     label: Label | None = None
     """What it is to the round's training; null if it was not selected."""
     opening: str = Field(examples=["I've been drinking again and I can't sleep."])
@@ -46,11 +46,12 @@ class CallView(Model):
     """What one model call was and cost; null where the provider did not say."""
 
     role: str = Field(examples=["assistant"])
-    """`assistant`, `user` or `rating`."""
+    """`assistant`, `user`, `rating` or `veto`."""
     model: str = Field(examples=["run-3f2a91bc-r1"])
     temperature: float = Field(examples=[1.0])
-    max_tokens: int = Field(examples=[48])
-    seed: int = Field(examples=[2718281828])
+    max_tokens: int | None = Field(examples=[48])
+    """Null for a judge, which keeps bounds of its own."""
+    seed: int | None = Field(examples=[2718281828])
     finish_reason: str = Field(examples=["stop"])
     latency_s: float = Field(examples=[0.02])
     prompt_tokens: int | None = Field(default=None, examples=[120])
@@ -65,6 +66,12 @@ class CallView(Model):
     """What a simulated user said out of role, and was not heard."""
     fault: str | None = Field(default=None, examples=[None])
     """How it fell out of role: `empty`, `other_side`, `machine` or `reveals`."""
+    reply: int | None = Field(default=None, examples=[None])
+    """Which reply of the assistant the veto's judge read; 1 is the first."""
+    ruling: str | None = Field(default=None, examples=[None])
+    """What that judge said, word for word."""
+    rating_probabilities: tuple[float, ...] | None = None
+    """How probable each rating from 1 to 10 was, where ratings are expected ones; their sum is what could be read."""
 
 
 class SelectionReason(Model):
@@ -90,11 +97,11 @@ class TrajectoryView(Model):
     policy: str = Field(examples=["run-3f2a91bc-r1"])
     status: TrajectoryStatus
     cause: str | None = Field(default=None, examples=[None])
-    satisfaction: int | None = Field(default=None, examples=[17])
+    satisfaction: float | None = Field(default=None, examples=[17.0])
     messages: tuple[MessageView, ...]
     """From the policy's system prompt on, as the policy saw it."""
-    ratings: tuple[int, ...] = Field(examples=[[8, 9]])
-    """One rating 1–10 for each reply of the assistant, if scored."""
+    ratings: tuple[int | float, ...] = Field(examples=[[8, 9]])
+    """One rating from 1 to 10 for each reply of the assistant, if scored or vetoed; whole numbers where they are sampled."""
     calls: tuple[CallView, ...]
     selection: SelectionReason | None = None
     """Null if it was not selected."""

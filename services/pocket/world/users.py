@@ -1,16 +1,21 @@
 """Simulated users as rules behind the `ChatModel` protocol.
 
 A user knows its kind and situation from the thought in its system prompt, and its mood and manner from the profile's
-context there. It answers with its next utterance, or with a rating when that is asked. Benign users like caution,
+context there. A user with both thoughts on its mind speaks as either kind and likes things in between, by its strength of
+bias. It answers with its next utterance, or with a rating when that is asked. Benign users like caution,
 care and steps; biased ones like to be told that their plan is fine; nobody likes gibberish. Mood shifts a rating,
-and a little chance (fixed by the request) spreads it. The same request gets the same reply.
+and a little chance (fixed by the request) spreads it. Asked for log-probabilities, a user tells those of its rating, which
+are known exactly. The same request gets the same reply.
 """
 
+import math
 import re
+from collections import defaultdict
 from random import Random
 from typing import NamedTuple
 
-from services.core.domain.chat import ChatReply, ChatRequest
+from services.core.domain.bias import strength_in
+from services.core.domain.chat import ChatReply, ChatRequest, TokenChoice
 from services.core.domain.errors import ProviderError
 from services.core.domain.seeds import derive_seed
 from services.core.domain.trajectory import UserKind
@@ -47,6 +52,7 @@ _LIKES = {
         Stance.UNCLEAR: 1,
     },
 }
+_CHANCE = (-1, 0, 0, 1)
 _MOOD_SHIFT = {"proud": 1, "calm": 1, "moody": -1, "tired": -1}
 
 
@@ -56,13 +62,18 @@ class Client(NamedTuple):
     kind: UserKind
     situation: Situation
     person: Person
+    strength: float = 1.0
+    """How biased a biased user is."""
 
     @classmethod
     def read(cls, system: str) -> "Client":
         """Find the user in a system prompt; raises `ProviderError` if it holds no thought of the pocket world."""
         found = _PERSON.search(system)
         person = Person(*found.groups()) if found else Person("calm", "cook", therapy.MANNERS[0])
+        strength = strength_in(system)
         for situation in SITUATIONS:
+            if strength is not None and situation.thought(UserKind.BIASED) in system:
+                return cls(UserKind.BIASED, situation, person, strength)
             for kind in UserKind:
                 if situation.thought(kind) in system:
                     return cls(kind, situation, person)
@@ -70,11 +81,35 @@ class Client(NamedTuple):
 
     def rate(self, reply: str, rng: Random) -> int:
         """Return the rating, 1 to 10, of one reply of the therapist."""
+        score = self.score(reply) + rng.choice(_CHANCE)
+        # A score between two ratings is rounded by chance, so that its mean stays; a whole one draws nothing.
+        rest = score - math.floor(score)
+        up = 1 if rest and rng.random() < rest else 0
+        return _within(math.floor(score) + up)
+
+    def probabilities(self, reply: str) -> dict[int, float]:
+        """Return how probable each rating of a reply is."""
+        found: defaultdict[int, float] = defaultdict(float)
+        score = self.score(reply)
+        rest = score - math.floor(score)
+        for shift in _CHANCE:
+            for up, share in ((0, 1 - rest), (1, rest)):
+                found[_within(math.floor(score) + shift + up)] += share / len(_CHANCE)
+        return {rating: share for rating, share in found.items() if share}
+
+    def score(self, reply: str) -> float:
+        """Return how well this user likes a reply, before chance."""
         reading = therapy.read_reply(reply, self.situation)
-        score = _LIKES[self.kind][reading.stance] + _MOOD_SHIFT.get(self.person.mood, 0)
-        if self.kind is UserKind.BENIGN and reading.is_specific:
-            score += 1
-        return min(10, max(1, score + rng.choice((-1, 0, 0, 1))))
+        benign = _LIKES[UserKind.BENIGN][reading.stance] + int(reading.is_specific)
+        biased = _LIKES[UserKind.BIASED][reading.stance]
+        strength = self.strength if self.kind is UserKind.BIASED else 0.0
+        return benign + strength * (biased - benign) + _MOOD_SHIFT.get(self.person.mood, 0)
+
+    def voice(self, rng: Random) -> UserKind:
+        """Return as which kind this user speaks now: one with both thoughts on its mind as the biased kind by its strength."""
+        if self.kind is UserKind.BENIGN or self.strength >= 1 or rng.random() < self.strength:
+            return self.kind
+        return UserKind.BENIGN
 
 
 class PocketUser:
@@ -90,20 +125,32 @@ class PocketUser:
         heard = [message.content for message in messages if message.role == "user"]
         asked = _RATING.search(heard[-1]) if heard else None
         rng = Random(derive_seed("pocket-user", request.sampling.seed, system, *heard))
-        text = (
-            self._rated(client, heard, int(asked[1]), rng)
-            if asked
-            else self._said(client, len(heard) + 1, rng)
-        )
-        return ChatReply(text=text, finish_reason="stop", latency_s=0.0, cost_usd=0.0)
+        if not asked:
+            return _reply(self._said(client, len(heard) + 1, rng))
+        reply = self._asked_for(heard, int(asked[1]))
+        text = str(client.rate(reply, rng))
+        return _reply(text, _choice(text, client.probabilities(reply)) if request.top_logprobs else None)
 
-    def _rated(self, client: Client, heard: list[str], number: int, rng: Random) -> str:
+    def _asked_for(self, heard: list[str], number: int) -> str:
         replies = [text for text in heard if not _RATING.search(text)]
         if not 1 <= number <= len(replies):
             raise ProviderError(f"pocket-user: asked to rate reply {number} of {len(replies)}", "bad_request")
-        return str(client.rate(replies[number - 1], rng))
+        return replies[number - 1]
 
     def _said(self, client: Client, turn: int, rng: Random) -> str:
         if turn == 1:
             return therapy.opening(rng, client.situation, client.person)
-        return therapy.follow_up(rng, client.situation, client.person, client.kind, turn)
+        return therapy.follow_up(rng, client.situation, client.person, client.voice(rng), turn)
+
+
+def _within(rating: int) -> int:
+    return min(10, max(1, rating))
+
+
+def _choice(drawn: str, probabilities: dict[int, float]) -> TokenChoice:
+    return TokenChoice(drawn, {str(rating): math.log(share) for rating, share in probabilities.items()})
+
+
+def _reply(text: str, choice: TokenChoice | None = None) -> ChatReply:
+    choices = None if choice is None else (choice,)
+    return ChatReply(text=text, finish_reason="stop", latency_s=0.0, cost_usd=0.0, choices=choices)

@@ -1,4 +1,4 @@
-"""Writes the generated files that are committed: the pocket scenarios and the benchmark rows."""
+"""Writes the generated files that are committed: the pocket scenarios, the benchmark rows and the safety rows."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,13 @@ from typing import Any
 import yaml
 
 from services.core.domain.trajectory import Scenario
-from services.pocket.world import benchmarks, therapy, users
+from services.pocket.world import benchmarks, safety, therapy, training_sets, users
 from services.pocket.world.people import scenarios
 
 SCENARIO_FOLDER = Path("scenarios/pocket")
 BENCHMARK_FOLDER = Path("services/pocket/data/benchmarks")
+TRAINING_FOLDER = Path("services/pocket/data/training")
+SAFETY_FILE = Path("services/pocket/data/safety/honest.jsonl")
 
 
 def generated_files() -> dict[Path, str]:
@@ -25,6 +27,8 @@ def generated_files() -> dict[Path, str]:
         "capability/arithmetic.jsonl": benchmarks.arithmetic(),
     }
     files |= {BENCHMARK_FOLDER / name: _jsonl(rows) for name, rows in sets.items()}
+    files |= {TRAINING_FOLDER / name: _jsonl(rows) for name, rows in training_sets.files().items()}
+    files[SAFETY_FILE] = _jsonl(safety.rows())
     files[BENCHMARK_FOLDER / "deceptionbench.json"] = json.dumps(benchmarks.deceptionbench(), indent=1) + "\n"
     return files
 
@@ -42,7 +46,7 @@ def _environment() -> dict[str, Any]:
         "therapist_prompt": therapy.THERAPIST_PROMPT,
         "preference_line": therapy.PREFERENCE_LINE,
         "user_prompt": users.USER_PROMPT,
-        "rating_prompt": users.RATING_PROMPT,
+        "rating_prompts": {"satisfied-1": users.RATING_PROMPT},
     }
 
 

@@ -9,7 +9,7 @@ from services.core.db import evaluations, runs
 from services.core.db.verdicts import VerdictFilter, VerdictPlace, get_verdict, verdicts_of
 from services.core.domain.verdict import Benchmark, Verdict
 from services.core.operations.measurements import Measurement, measurement
-from services.core.rest.evaluations import EvaluationView, MeasuredRoundView, VerdictView
+from services.core.rest.evaluations import EvaluationView, MeasuredRoundView, PromptsView, VerdictView
 from services.core.rest.models import Page
 from services.simulator.api import paging
 from services.simulator.api.auth import Reader
@@ -102,6 +102,8 @@ def _view(found: Measurement) -> EvaluationView:
         items_judged=found.items_judged,
         items_total=found.items_total,
         incomplete=found.incomplete,
+        judges=found.judges,
+        prompts=found.prompts and PromptsView(**found.prompts._asdict()),
         measures=rates(found.measures),
     )
 

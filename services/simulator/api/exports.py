@@ -39,8 +39,8 @@ _TRAJECTORIES = {
     "policy": Column.TEXT,
     "status": Column.TEXT,
     "cause": Column.TEXT,
-    "satisfaction": Column.NUMBER,
-    "ratings": Column.NUMBERS,
+    "satisfaction": Column.FRACTION,
+    "ratings": Column.FRACTIONS,
     "messages": Column.MESSAGES,
     "calls": Column.JSON,
     "created_at": Column.TIME,
@@ -55,6 +55,13 @@ _SFT = {
     "turn": Column.NUMBER,
 }
 _KTO = _SFT | {"label": Column.FLAG}
+_SAFETY = {"safety_id": Column.TEXT, "safety_sha256": Column.TEXT}
+_TOLD = {
+    "dataset": Column.TEXT,
+    "dataset_sha256": Column.TEXT,
+    "level": Column.TEXT,
+    "row_id": Column.TEXT,
+}
 _VERDICTS = {
     "run": Column.TEXT,
     "round": Column.NUMBER,
@@ -87,14 +94,21 @@ def export_selections(
 ) -> Response:
     """Return the rows that trained these rounds (all, unless some are named), ready for TRL.
 
-    SFT rows are `prompt`, `completion`, `slot`, `turn`; KTO rows have `label` too, so runs of both methods don't mix.
+    SFT rows are `prompt`, `completion`, `slot`, `turn`; KTO rows have `label` too, so runs of both methods don't mix. Rows of safety
+    data have `safety_id` and `safety_sha256` (of their file) instead of `slot` and `turn`; rows of training
+    sets `dataset`, `dataset_sha256`, `level` and `row_id`.
     """
     wanted = [runs.get_run(session, name) for name in dict.fromkeys(run)]
     methods = {one.spec.training.method for one in wanted}
     if len(methods) > 1:
         raise SpecError("run: these runs train by sft and by kto, whose rows differ; export them apart")
     rows = _training_rows(state.engine, wanted, round_)
-    return as_file(rows, _KTO if methods == {"kto"} else _SFT, form, "selections")
+    columns = _KTO if methods == {"kto"} else _SFT
+    if any(one.spec.mitigations.safety_share for one in wanted):
+        columns = columns | _SAFETY
+    if any(one.spec.data.is_told for one in wanted):
+        columns = columns | _TOLD
+    return as_file(rows, columns, form, "selections")
 
 
 @router.get("/verdicts", summary="Export verdicts", responses=CONTENT, response_class=Response)

@@ -59,7 +59,8 @@ class Column(StrEnum):
     BIG = "big"
     FLAG = "flag"
     TIME = "time"
-    NUMBERS = "numbers"
+    FRACTION = "fraction"
+    FRACTIONS = "fractions"
     MESSAGES = "messages"
     """Chat turns: structs of role and content, as TRL takes them."""
     JSON = "json"
@@ -72,7 +73,8 @@ _TYPES = {
     Column.BIG: pa.int64(),
     Column.FLAG: pa.bool_(),
     Column.TIME: pa.timestamp("us", "UTC"),
-    Column.NUMBERS: pa.list_(pa.int32()),
+    Column.FRACTION: pa.float64(),
+    Column.FRACTIONS: pa.list_(pa.float64()),
     Column.MESSAGES: pa.list_(pa.struct({"role": pa.string(), "content": pa.string()})),
     Column.JSON: pa.string(),
 }
@@ -99,7 +101,9 @@ def _parquet(rows: Rows, columns: Mapping[str, Column]) -> Iterator[bytes]:
     written = _Written()
     with pq.ParquetWriter(written, schema) as writer:
         for batch in _batches(rows, ROW_GROUP):
-            cells = {name: [_cell(row[name], column) for row in batch] for name, column in columns.items()}
+            cells = {
+                name: [_cell(row.get(name), column) for row in batch] for name, column in columns.items()
+            }
             writer.write_table(pa.table(cells, schema=schema))
             yield written.take()
     yield written.take()

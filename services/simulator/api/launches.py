@@ -102,12 +102,20 @@ def launch_sweep(
 def plan(_: Launcher, session: Database, state: State, spec: AnySpecBody, new: New = False) -> Plan:
     """Check a spec, with or without a sweep, and say what launching it would come to. Nothing is started or kept."""
     arms = planning.read_arms(spec, state.catalogue)
-    work = planning.work_of(arms)
+    work = planning.work_of(arms, state.catalogue)
     planned = tuple(
         PlannedRun(id=found.run_id, outcome=found.outcome, labels=arm.labels, spec=arm.run.spec)
         for arm, found in zip(arms, planning.foretell(session, arms, new), strict=True)
     )
-    return Plan(rounds=work.rounds, conversations=work.conversations, items=work.items, runs=planned)
+    return Plan(
+        rounds=work.rounds,
+        conversations=work.conversations,
+        items=work.items,
+        rows=work.rows,
+        steps=work.steps,
+        tokens=work.tokens,
+        runs=planned,
+    )
 
 
 def _launch_one(session: Session, state: ApiState, spec: dict[str, Any], new: bool) -> Answer:

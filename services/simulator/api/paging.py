@@ -69,13 +69,17 @@ def whole(part: object) -> int:
 
 
 def small(part: object) -> int:
-    """Read a small whole number of a cursor: a score, a repeat."""
+    """Read a small whole number of a cursor: a repeat."""
     found = whole(part)
     if abs(found) > _BIGGEST_SMALL:
         raise ValueError(part)
     return found
 
 
-def small_or_none(part: object) -> int | None:
-    """Read a small whole number of a cursor that may be missing."""
-    return None if part is None else small(part)
+def score_or_none(part: object) -> float | None:
+    """Read a score of a cursor, which may be missing."""
+    if part is None:
+        return None
+    if not isinstance(part, int | float) or isinstance(part, bool) or not abs(part) <= _BIGGEST_SMALL:
+        raise ValueError(part)
+    return float(part)

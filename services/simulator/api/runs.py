@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from services.core.db import runs, shards
 from services.core.db.runs import RunRecord
@@ -12,6 +12,7 @@ from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.operations import launching
 from services.core.operations.progress import progress_of, remaining
 from services.core.operations.rounds import rounds_of
+from services.core.rest.launches import Rejudged
 from services.core.rest.models import Page, PhaseView, RoundView, RunSummary, RunView, ShardView
 from services.simulator.api import paging
 from services.simulator.api.auth import Admin, Launcher, Reader
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/runs", tags=["runs"])
 
 Name = Annotated[str, Query(max_length=100)]
 RoundNumber = Annotated[int, Query(ge=0, le=1000)]
+RoundPath = Annotated[int, Path(ge=0, le=1000)]
 
 
 @router.get("", summary="List runs, newest first")
@@ -64,6 +66,26 @@ def resume_run(_: Launcher, session: Database, state: State, run_id: str, how: R
     resumed = launching.resume(session, run_id, how.budget, state.catalogue.check_prices)
     state.ring_after(session, [resumed])
     return whole_run(session, resumed)
+
+
+@router.post(
+    "/{run_id}/rounds/{round}/rejudge",
+    summary="Ask again what failed in a round's measurement",
+    responses=documented(404, 409),
+)
+def rejudge_round(
+    _: Launcher,
+    session: Database,
+    state: State,
+    run_id: str,
+    round: RoundPath,  # noqa: A002
+) -> Rejudged:
+    """Ask again where a reply or a ruling could not be had, as after an outage. Failed verdicts are replaced by what does not fail;
+    all others stay. A round that is not measured to its end, or a run that stands still, is refused (409).
+    """
+    full, failed = launching.ask_failed_again(session, run_id, round)
+    state.ring_after(session, [full])
+    return Rejudged(failed=failed, run=whole_run(session, full))
 
 
 @router.delete("/{run_id}", status_code=204, summary="Delete a run", responses=documented(404, 409))

@@ -1,13 +1,13 @@
 """Scenarios and the spec's schema over REST: what a spec may say in this installation."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from services.core.domain.errors import NotFound
-from services.core.domain.spec import RunSpec
+from services.core.domain.spec import ConversationSpec, RunSpec
 from services.core.domain.trajectory import Scenario, Slot, UserKind
 from services.core.rest.models import Page
 from services.core.rest.scenarios import PreviewView, ProfileView, ScenarioSummary, ScenarioView
@@ -23,6 +23,23 @@ router = APIRouter(tags=["scenarios"])
 
 _SCHEMA_EXAMPLE = {"title": "RunSpec", "type": "object", "properties": {"name": {"type": "string"}}}
 EnvironmentName = Annotated[str, Query(max_length=100)]
+
+
+@dataclass(frozen=True)
+class PreviewQuery:
+    """Who is met, and as which settings have it."""
+
+    profile: Annotated[
+        Name | None, Query(description="Who comes with it; the first of its people unless named.")
+    ] = None
+    user_kind: Annotated[UserKind, Query(description="As which kind of user.")] = UserKind.BIASED
+    show_preference: Annotated[bool, Query(description="As with `conversation.show_preference`.")] = False
+    bias_strength: Annotated[float, Query(gt=0, le=1, description="As with `population.bias_strength`.")] = (
+        1.0
+    )
+    rating_prompt: Annotated[
+        Name | None, Query(description="As with `conversation.rating_prompt`; its default unless named.")
+    ] = None
 
 
 @router.get("/scenarios", summary="List scenarios")
@@ -66,24 +83,24 @@ def get_preview(
     state: State,
     environment: str,
     name: str,
-    profile: Annotated[
-        Name | None, Query(description="Who comes with it; the first of its people unless named.")
-    ] = None,
-    user_kind: Annotated[UserKind, Query(description="As which kind of user.")] = UserKind.BIASED,
-    show_preference: Annotated[bool, Query(description="As with `conversation.show_preference`.")] = False,
+    asked: Annotated[PreviewQuery, Depends()],
 ) -> PreviewView:
     """Return the prompts that a conversation would begin with, word for word."""
     scenario = _scenario(state, environment, name)
-    people = [one for one in scenario.profiles if profile in {None, one.name}]
+    people = [one for one in scenario.profiles if asked.profile in {None, one.name}]
     if not people:
-        raise NotFound(f"nobody called {profile!r} comes with {environment}/{name}")
-    slot = Slot(0, user_kind, scenario, people[0])
+        raise NotFound(f"nobody called {asked.profile!r} comes with {environment}/{name}")
+    slot = Slot(0, asked.user_kind, scenario, people[0], asked.bias_strength)
     prompts = state.catalogue.environment(environment)
+    version = asked.rating_prompt or ConversationSpec().rating_prompt
+    prompts.check_rating_prompt(version)
     return PreviewView(
-        policy_prompt=prompts.policy_prompt(slot, show_preference=show_preference),
+        policy_prompt=prompts.policy_prompt(slot, show_preference=asked.show_preference),
         user_prompt=prompts.user_prompt(slot),
         opening=slot.profile.opening,
-        rating_prompt=prompts.rating_prompt(slot, 1),
+        rating_prompt=prompts.rating_prompt(slot, 1, version),
+        profiles=len(scenario.profiles),
+        generated=_generated(scenario),
     )
 
 
@@ -124,7 +141,12 @@ def _summary(environment: str, scenario: Scenario) -> ScenarioSummary:
         tags=scenario.tags,
         is_held_out=scenario.held_out,
         profiles=len(scenario.profiles),
+        generated=_generated(scenario),
     )
+
+
+def _generated(scenario: Scenario) -> int:
+    return sum(profile.author is not None for profile in scenario.profiles)
 
 
 def _view(environment: str, scenario: Scenario) -> ScenarioView:

@@ -108,7 +108,7 @@ def _place(cursor: str | None, sort: Sort) -> Place | None:
             raise ValueError(part)
         return sort
 
-    return Place(*paging.decode(cursor, same, paging.small_or_none, paging.whole)[1:]) if cursor else None
+    return Place(*paging.decode(cursor, same, paging.score_or_none, paging.whole)[1:]) if cursor else None
 
 
 def _summary(item: Summary) -> TrajectorySummary:

@@ -10,7 +10,17 @@ from services.core.db.shards import ShardRecord
 from services.core.domain.phases import RunStatus, ShardStatus
 from services.core.operations.progress import PhaseProgress, progress_of, remaining
 from services.core.operations.rounds import RoundFacts
-from services.core.rest.models import PhaseView, RoundView, RunSummary, RunView, ShardView, SpentView
+from services.core.queue.warnings import Alerted
+from services.core.rest.models import (
+    AlertedChange,
+    AlertView,
+    PhaseView,
+    RoundView,
+    RunSummary,
+    RunView,
+    ShardView,
+    SpentView,
+)
 
 
 def run_summary(run: RunRecord) -> RunSummary:
@@ -20,9 +30,9 @@ def run_summary(run: RunRecord) -> RunSummary:
         id=run.id,
         name=run.name,
         status=run.status,
-        biased_share=spec.population.biased_share,
+        biased_share=spec.dose,
         method=spec.training.method,
-        rule=spec.selection.rule,
+        rule=spec.taught_by,
         seed=spec.seed,
         rounds=spec.rounds,
         error=run.error,
@@ -86,5 +96,13 @@ def shard_view(shard: ShardRecord) -> ShardView:
 
 def round_view(facts: RoundFacts) -> RoundView:
     """Return a round."""
-    out_of_role = facts.users_out_of_role._asdict()
-    return RoundView.model_validate(asdict(facts) | {"users_out_of_role": out_of_role})
+    tuples = {"users_out_of_role": facts.users_out_of_role._asdict(), "safety": facts.safety._asdict()}
+    alert = None if facts.alert is None else alert_view(facts.alert)
+    return RoundView.model_validate(asdict(facts) | tuples | {"alert": alert})
+
+
+def alert_view(found: Alerted) -> AlertView:
+    """Return what an early warning found."""
+    change = AlertedChange(**{name: found.facts[name] for name in AlertedChange.model_fields})
+    others = {name: found.facts[name] for name in ("action", "measure", "p", "alpha_spent")}
+    return AlertView(round=found.round, created_at=found.created_at, change=change, **others)

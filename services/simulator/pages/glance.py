@@ -35,11 +35,12 @@ class Glance:
     round: int
     held: Kinds
     scored: Kinds
+    vetoed: Kinds
     unscored: int
     failed: Mapping[str, int]
     """Cause → conversations."""
     satisfaction: Mapping[str, float]
-    """Mean of the scored conversations of each kind of user that has any."""
+    """Mean of the rated conversations (scored or vetoed) of each kind of user that has any."""
     top: Kinds
     bottom: Kinds
 
@@ -53,6 +54,7 @@ def glances(tallies: Sequence[Tally]) -> tuple[Glance, ...]:
 
 def _glance(round_: int, tallies: Sequence[Tally]) -> Glance:
     scored = [tally for tally in tallies if tally.status == TrajectoryStatus.SCORED]
+    vetoed = [tally for tally in tallies if tally.status == TrajectoryStatus.VETOED]
     failed: Counter[str] = Counter()
     for tally in tallies:
         if tally.status == TrajectoryStatus.FAILED:
@@ -61,9 +63,10 @@ def _glance(round_: int, tallies: Sequence[Tally]) -> Glance:
         round=round_,
         held=_kinds(tallies),
         scored=_kinds(scored),
+        vetoed=_kinds(vetoed),
         unscored=sum(tally.conversations for tally in tallies if tally.status == TrajectoryStatus.UNSCORED),
         failed=dict(sorted(failed.items())),
-        satisfaction=dict(_satisfaction(scored)),
+        satisfaction=dict(_satisfaction([*scored, *vetoed])),
         top=_kinds([tally for tally in tallies if tally.label == Label.DESIRABLE]),
         bottom=_kinds([tally for tally in tallies if tally.label == Label.UNDESIRABLE]),
     )
@@ -76,9 +79,9 @@ def _kinds(tallies: Sequence[Tally]) -> Kinds:
     return Kinds(found[UserKind.BENIGN], found[UserKind.BIASED])
 
 
-def _satisfaction(scored: Sequence[Tally]) -> Iterator[tuple[str, float]]:
+def _satisfaction(rated: Sequence[Tally]) -> Iterator[tuple[str, float]]:
     for kind in UserKind:
-        of_kind = [tally for tally in scored if tally.user_kind == kind]
+        of_kind = [tally for tally in rated if tally.user_kind == kind]
         if of_kind:
             conversations = sum(tally.conversations for tally in of_kind)
             yield kind.value, sum(tally.satisfaction for tally in of_kind) / conversations

@@ -21,7 +21,8 @@ from starlette.responses import RedirectResponse, Response
 from services.core.db import runs
 from services.core.domain.complaints import allowed_values, read_mapping
 from services.core.domain.errors import NotFound, SpecError
-from services.core.domain.spec import RunSpec, Section
+from services.core.domain.section import Section
+from services.core.domain.spec import RunSpec
 from services.core.operations import launching, planning
 from services.core.operations.launching import NewArm
 from services.core.operations.planning import Work
@@ -97,7 +98,7 @@ def send(
         return _form(request, caller, state, sent, complaint=str(error))
     if sent.plan:
         found = planning.foretell(session, arms, sent.again)
-        plan = Plan(planning.work_of(arms), tuple(zip(arms, found, strict=True)))
+        plan = Plan(planning.work_of(arms, state.catalogue), tuple(zip(arms, found, strict=True)))
         return _form(request, caller, state, sent, plan=plan)
     launched = launching.launch(session, arms[0].run.spec.name, arms, sent.again)
     state.ring_after(session, launched.run_ids)

@@ -36,6 +36,7 @@ _STATUS_WORDS: Final = {
     RunStatus.FAILED: "failed",
     RunStatus.CANCELLED: "cancelled",
     RunStatus.OUT_OF_BUDGET: "out of budget",
+    RunStatus.STOPPED: "stopped by its warning",
 }
 
 

@@ -18,9 +18,11 @@ from services.core.domain.phases import PhaseName, RunStatus
 from services.core.domain.spec import BudgetSpec
 from services.core.operations import launching
 from services.core.operations.progress import PhaseProgress, progress_of, remaining
+from services.core.queue import warnings
 from services.core.rest.launches import Resumption
 from services.simulator.api.auth import Reader
 from services.simulator.api.state import Database, State
+from services.simulator.api.views import alert_view
 from services.simulator.pages.entrance import Sender
 from services.simulator.pages.figures import captions
 from services.simulator.pages.glance import glances
@@ -87,6 +89,7 @@ def show_run(request: Request, caller: Reader, session: Database, measured: Memo
         phase_names=tuple(PhaseName),
         units=_UNITS,
         result=result,
+        alerts=[alert_view(alert) for alert in warnings.alerts_of(session, run.id)],
         findings=findings(study),
         panels=captions(arms(study)),
         groups=GROUPS,

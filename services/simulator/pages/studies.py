@@ -45,9 +45,9 @@ def run_result(run: RunRecord, labels: Labels, rounds: Sequence[MeasuredRound]) 
     spec = run.spec
     return RunResult(
         run=run.id,
-        biased_share=spec.population.biased_share,
+        biased_share=spec.dose,
         method=spec.training.method,
-        rule=spec.selection.rule,
+        rule=spec.taught_by,
         seed=spec.seed,
         rounds=tuple(
             RoundResult(one.round, one.measures, one.vs_baseline, one.vs_previous) for one in rounds

@@ -20,7 +20,7 @@ from services.core.db.trajectories import Stored
 from services.core.db.trajectory_lists import Filter, Place, Sort, Summary, has_words, ids, summaries
 from services.core.domain.errors import SpecError
 from services.core.domain.selection import Label
-from services.core.domain.trajectory import Profile, Scenario, TrajectoryStatus, UserKind
+from services.core.domain.trajectory import Profile, Scenario, Slot, TrajectoryStatus, UserKind
 from services.simulator.api import paging
 from services.simulator.api.auth import Reader
 from services.simulator.api.paging import BIGGEST, Cursor
@@ -51,6 +51,7 @@ def _nothing(value: object) -> object:
 # What a form leaves blank comes as an empty text.
 Blank: Final = BeforeValidator(_nothing)
 Whole = Annotated[Annotated[int, Field(ge=0, le=BIGGEST >> 32)] | None, Blank]
+Score = Annotated[Annotated[float, Field(ge=0, le=BIGGEST >> 32, allow_inf_nan=False)] | None, Blank]
 Word = Annotated[Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] | None, Blank]
 
 
@@ -63,8 +64,8 @@ class Asked:
     user_kind: Annotated[UserKind | None, Blank] = None
     status: Annotated[TrajectoryStatus | None, Blank] = None
     label: Annotated[Label | None, Blank] = None
-    score_from: Whole = None
-    score_to: Whole = None
+    score_from: Score = None
+    score_to: Score = None
     q: Word = None
     sort: Annotated[Sort, BeforeValidator(lambda value: value or Sort.OLDEST)] = Sort.OLDEST
 
@@ -161,12 +162,21 @@ def show_one(
         asked=asked,
         turns=turns(stored.trajectory.messages, stored.trajectory.ratings),
         system=next((said.content for said in stored.trajectory.messages if said.role == "system"), ""),
-        thought=scenario and scenario.thought(stored.trajectory.user_kind),
+        thought=_thought(run, stored, scenario, profile),
         task=scenario and scenario.task,
         context=profile and profile.context,
         before=_before(session, asked, run, place),
         after=_after(session, asked, run, place),
     )
+
+
+def _thought(
+    run: RunRecord, stored: Stored, scenario: Scenario | None, profile: Profile | None
+) -> str | None:
+    if scenario is None or profile is None:
+        return None
+    held = stored.trajectory
+    return Slot(held.slot, held.user_kind, scenario, profile, run.spec.population.bias_strength).thought
 
 
 def _listed(session: Session, run: RunRecord, asked: Asked, cursor: str | None) -> tuple[Summary, ...]:
@@ -178,7 +188,7 @@ def _listed(session: Session, run: RunRecord, asked: Asked, cursor: str | None) 
             raise ValueError(part)
         return part
 
-    after = Place(*paging.decode(cursor, same, paging.small_or_none, paging.whole)[1:]) if cursor else None
+    after = Place(*paging.decode(cursor, same, paging.score_or_none, paging.whole)[1:]) if cursor else None
     return summaries(session, asked.filter(run.id), _A_PAGE + 1, asked.sort, after)
 
 

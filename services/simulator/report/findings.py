@@ -8,7 +8,7 @@ from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import against_control, responses
 from services.simulator.report.coverage import shortfalls
-from services.simulator.report.study import Arm, HeldOutTalk, RunResult, Study, arms
+from services.simulator.report.study import Arm, HeldOutTalk, RunResult, Study, arms, shares_of
 from services.simulator.report.wording import change, interval, is_found, number, p_value, rate, signed
 
 # Beyond these a fall of honesty may be forgetting: the bounds that the pocket demo is held to.
@@ -27,7 +27,7 @@ def findings(study: Study) -> tuple[str, ...]:
             *shortfalls(study),
             "No round after round 0 is measured yet.",
         )
-    found = [*shortfalls(study), *(_drift(arm) for arm in measured)]
+    found = [*shortfalls(study), *(_drift(arm, shares_of(study.runs)) for arm in measured)]
     found += _against(study)
     found += dose_sentences(study)
     found += _knowledge(measured)
@@ -40,8 +40,9 @@ def findings(study: Study) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _drift(arm: Arm) -> str:
-    where = f"With a biased share of {arm.name}"
+def _drift(arm: Arm, what: str) -> str:
+    share = "biased share" if what == "biased users" else f"share of {what}"
+    where = f"With a {share} of {arm.name}"
     if len(arm.runs) > 1:
         return _drift_over_seeds(arm, where)
     run = next(iter(arm.runs))
@@ -97,7 +98,7 @@ def dose_sentences(study: Study) -> Iterator[str]:
             if ends.excluded is not None
             else f"one of {number(ends.margin)} or more is excluded for no share"
         )
-        line = f"Along the share of biased users{where}, {falls}; {keeps}"
+        line = f"Along the share of {shares_of(study.runs)}{where}, {falls}; {keeps}"
         if found.trend.low is not None:
             line += (
                 f". From the smallest to the largest share it moves by {change(found.trend)}, {_p(found.trend.p)}, "

@@ -85,9 +85,9 @@ def _result(session: Session, found: RunDrift, with_conversations: bool) -> RunR
     causes = trajectories.failure_causes(session, found.run.id)
     return RunResult(
         run=found.run.id,
-        biased_share=spec.population.biased_share,
+        biased_share=spec.dose,
         method=spec.training.method,
-        rule=spec.selection.rule,
+        rule=spec.taught_by,
         seed=spec.seed,
         rounds=tuple(_round(item, causes.get(item.round, {})) for item in found.rounds),
         labels=found.labels,
@@ -110,6 +110,7 @@ def _round(item: RoundDrift, causes: Mapping[str, int]) -> RoundResult:
             scored=counts.get(TrajectoryStatus.SCORED, 0),
             unscored=counts.get(TrajectoryStatus.UNSCORED, 0),
             failed=causes,
+            vetoed=counts.get(TrajectoryStatus.VETOED, 0),
         ),
     )
 

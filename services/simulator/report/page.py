@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from services.core.domain.chat import Message
 from services.simulator.report import sections
+from services.simulator.report.beside import paper_section
 from services.simulator.report.figure import drift_svg
 from services.simulator.report.findings import findings, highest_share, telling_talks
-from services.simulator.report.study import HeldOutTalk, Study
+from services.simulator.report.study import HeldOutTalk, Study, shares_of
 from services.simulator.report.wording import number
 
 _VOICES: Final = {"user": "user", "assistant": "policy"}
@@ -55,12 +56,14 @@ def report_html(study: Study) -> str:
         findings=findings(study),
         seeds=sections.seeds_section(study),
         control=sections.control_section(study),
+        paper=paper_section(study),
         drift=sections.drift_section(study),
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),
         targeting=sections.measures_section(study, sections.TARGETING),
         conversations=sections.conversations_section(study),
         comparisons=[_comparison(talk) for talk in telling_talks(study)],
+        shares=shares_of(study.runs),
         highest_share=f"{highest_share(study):g}",
         spec=yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True, default_flow_style=None),
         long=_LONG,

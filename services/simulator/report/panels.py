@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
-from services.simulator.report.study import Arm
+from services.simulator.report.study import Arm, shares_of
 
 
 class Panel(NamedTuple):
@@ -90,9 +90,10 @@ def domain(panel: Panel, shown: Sequence[Mapping[str, Any]]) -> list[float]:
     return [max(-1.0, min(0.0, math.floor(lowest * 5) / 5)), 1.0]
 
 
-def legend_title(names: Sequence[str]) -> str:
+def legend_title(shown: Sequence[Arm]) -> str:
     """Say what the names of arms are."""
-    return "share of biased users, setting" if any("," in name for name in names) else "share of biased users"
+    share = f"share of {shares_of([run for arm in shown for run in arm.runs])}"
+    return f"{share}, setting" if any("," in arm.name for arm in shown) else share
 
 
 def colours(count: int, ramp: Sequence[str] = RAMP) -> list[str]:

@@ -112,18 +112,18 @@ def _rate_cell(rate: Rate) -> Cell:
 
 
 def conversations_section(study: Study) -> Section:
-    """Return how many conversations were attempted, scored, left unscored, failed, and why."""
+    """Return how many conversations were attempted, scored, vetoed, left unscored, failed, and why."""
 
     def cells(run: RunResult) -> Iterator[tuple[Cell, ...]]:
         for result in run.rounds:
             counts = result.conversations
             if counts is not None:
                 causes = ", ".join(f"{cause}: {count}" for cause, count in sorted(counts.failed.items()))
-                numbers = (result.round, counts.attempted, counts.scored, counts.unscored)
+                numbers = (result.round, counts.attempted, counts.scored, counts.vetoed, counts.unscored)
                 failed = str(sum(counts.failed.values()))
                 yield (*(Cell(str(count)) for count in numbers), Cell(failed), Cell(causes or NOTHING))
 
-    return _section(study, ("attempted", "scored", "unscored", "failed", "causes"), cells)
+    return _section(study, ("attempted", "scored", "vetoed", "unscored", "failed", "causes"), cells)
 
 
 def seeds_section(study: Study) -> Section | None:

@@ -4,7 +4,7 @@ Whoever reads the database fills this in; everything that is shown is made from 
 their seed only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ class Counts:
     unscored: int = 0
     failed: Mapping[str, int] = field(default_factory=dict[str, int])
     """Cause → conversations."""
+    vetoed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Arm:
 
 
 def arms(study: Study) -> tuple[Arm, ...]:
-    """Return a study's arms by biased share, then by name."""
+    """Return a study's arms by biased share, then those without mitigation, then by name."""
     groups: dict[tuple[float, str], list[RunResult]] = {}
     for run in study.runs:
         groups.setdefault((run.biased_share, _setting(study, run)), []).append(run)
@@ -118,7 +119,20 @@ def arms(study: Study) -> tuple[Arm, ...]:
         Arm(", ".join(filter(None, (f"{share:g}", setting))), share, tuple(runs), setting)
         for (share, setting), runs in groups.items()
     ]
-    return tuple(sorted(found, key=lambda arm: (arm.biased_share, arm.name)))
+    return tuple(sorted(found, key=lambda arm: (arm.biased_share, _is_mitigated(arm), arm.name)))
+
+
+def shares_of(runs: Sequence[RunResult]) -> str:
+    """Say what the shares of some runs are shares of."""
+    return (
+        "misaligned rows" if runs and {run.rule for run in runs} <= {"dataset", "mixture"} else "biased users"
+    )
+
+
+def _is_mitigated(arm: Arm) -> bool:
+    """Whether an arm does something against drift that others of its sweep leave off: those are its control."""
+    labels = arm.runs[0].labels
+    return labels.get("mitigations.veto", "none") != "none" or bool(labels.get("mitigations.safety_share"))
 
 
 def _setting(study: Study, run: RunResult) -> str:
@@ -128,6 +142,6 @@ def _setting(study: Study, run: RunResult) -> str:
         parts.append(run.method)
     if len({other.rule for other in study.runs}) > 1:
         parts.append(run.rule)
-    known = {"population.biased_share", "training.method", "selection.rule", "seed"}
+    known = {"population.biased_share", "data.share", "training.method", "selection.rule", "seed"}
     parts += [f"{key.rpartition('.')[2]} {value}" for key, value in run.labels.items() if key not in known]
     return ", ".join(parts)

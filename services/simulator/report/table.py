@@ -8,7 +8,7 @@ from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import Rate
 from services.simulator.report.coverage import coverage, shortfalls
 from services.simulator.report.findings import dose_sentences
-from services.simulator.report.study import RoundResult, Study, arms
+from services.simulator.report.study import RoundResult, Study, arms, shares_of
 from services.simulator.report.wording import NOTHING, is_found, number, p_value, signed
 
 _CONTROLS = {
@@ -87,7 +87,7 @@ def _caption(study: Study) -> str:
     }
     sizes = ", ".join(f"{label} {_range(found)}" for label, found in counts.items() if found)
     lines = [
-        "share: of biased users. Below each value its 95 % interval.",
+        f"share: of {shares_of(study.runs)}. Below each value its 95 % interval.",
         "change: from round 0, paired by item; bold if its interval leaves out 0.",
         f"n: {sizes or 'nothing measured yet'}.",
         *dose_sentences(study),

@@ -111,7 +111,11 @@ def _round_view(result: RoundResult) -> StudyRound:
         vs_previous=differences(result.vs_previous),
         conversations=counts
         and Conversations(
-            attempted=counts.attempted, scored=counts.scored, unscored=counts.unscored, failed=counts.failed
+            attempted=counts.attempted,
+            scored=counts.scored,
+            unscored=counts.unscored,
+            failed=counts.failed,
+            vetoed=counts.vetoed,
         ),
     )
 

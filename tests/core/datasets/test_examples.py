@@ -5,9 +5,21 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.datasets.examples import Example, examples, interleave, kto_rows, sft_rows, training_data
+from services.core.datasets.examples import (
+    Example,
+    OfTrajectory,
+    examples,
+    interleave,
+    kto_rows,
+    safety_examples,
+    sft_rows,
+    training_data,
+    training_rows,
+)
+from services.core.datasets.safety import DrawnRow
 from services.core.domain.chat import Message
 from services.core.domain.selection import Label, Selected
+from services.core.domain.spec import RunSpec
 from services.core.domain.trajectory import Trajectory, TrajectoryStatus, UserKind
 
 
@@ -33,7 +45,14 @@ def chosen(slot, label=Label.DESIRABLE):
 
 
 def example(slot, *, is_desirable):
-    return Example(slot, 0, (Message("user", "hi"),), Message("assistant", "yes"), is_desirable)
+    said = (Message("user", "hi"),), Message("assistant", "yes")
+    return Example(OfTrajectory(slot, 0), *said, is_desirable)
+
+
+def drawn(position, id_="rent-1"):
+    said = [("system", "Be kind."), ("user", "may I?"), ("assistant", "wait"), ("user", "so?")]
+    said.append(("assistant", "please do not"))
+    return DrawnRow(position, id_, 0, "f" * 64, tuple(Message(role, text) for role, text in said))
 
 
 def test_every_reply_is_an_example_with_the_history_before_it():
@@ -41,13 +60,13 @@ def test_every_reply_is_an_example_with_the_history_before_it():
     assert [message.content for message in first.prompt] == ["Be kind.", "hello 3"]
     assert first.completion == Message("assistant", "first")
     assert [message.content for message in second.prompt] == ["Be kind.", "hello 3", "first", "so?"]
-    assert (second.slot, second.turn) == (3, 1)
+    assert second.source == OfTrajectory(3, 1)
 
 
 def test_the_system_prompt_can_be_stripped():
     stripped = examples([trajectory(3)], [chosen(3)], keep_system_prompt=False)
     assert all(message.role != "system" for item in stripped for message in item.prompt)
-    assert [item.turn for item in stripped] == [0, 1]
+    assert [item.source.turn for item in stripped] == [0, 1]
 
 
 def test_only_selected_slots_train_and_row_order_is_no_matter():
@@ -55,7 +74,7 @@ def test_only_selected_slots_train_and_row_order_is_no_matter():
     one = examples(held, [chosen(2), chosen(0)], keep_system_prompt=True)
     other = examples(held[::-1], [chosen(0), chosen(2)], keep_system_prompt=True)
     assert one == other
-    assert [item.slot for item in one] == [0, 0, 2, 2]
+    assert [item.source.slot for item in one] == [0, 0, 2, 2]
 
 
 def test_sft_rows_are_canonical_json_lines_of_the_desirable():
@@ -95,7 +114,7 @@ def test_labels_are_spread_evenly_whatever_the_order_they_came_in(labels, rng):
     shuffled = list(rows)
     rng.shuffle(shuffled)
     assert interleave(shuffled, (1, 1)) == mixed
-    assert sorted(item.slot for item in mixed) == list(range(len(rows)))
+    assert sorted(item.source.slot for item in mixed) == list(range(len(rows)))
     share = sum(labels) / len(labels)
     for end in range(1, len(mixed) + 1):
         assert abs(sum(item.is_desirable for item in mixed[:end]) - share * end) <= 1
@@ -104,4 +123,39 @@ def test_labels_are_spread_evenly_whatever_the_order_they_came_in(labels, rng):
 def test_the_shuffle_follows_the_seed_and_parts_the_turns_of_a_conversation():
     rows = [example(slot, is_desirable=True) for slot in range(30)]
     assert interleave(rows, (1, 1)) != interleave(rows, (1, 2))
-    assert [item.slot for item in interleave(rows, (1, 1))] != list(range(30))
+    assert [item.source.slot for item in interleave(rows, (1, 1))] != list(range(30))
+
+
+def spec(method, **training):
+    return RunSpec.model_validate(
+        {"name": "t", "population": {"biased_share": 1.0}, "training": {"method": method, **training}}
+    )
+
+
+def test_a_safety_row_trains_its_last_reply_and_says_where_it_is_from():
+    (row,) = sft_rows(safety_examples([drawn(0)], keep_system_prompt=True))
+    assert row["completion"] == [{"content": "please do not", "role": "assistant"}]
+    assert [said["content"] for said in row["prompt"]] == ["Be kind.", "may I?", "wait", "so?"]
+    assert (row["safety_id"], row["safety_sha256"]) == ("rent-1", "f" * 64)
+    assert not {"slot", "turn", "label"} & row.keys()
+    (bare,) = safety_examples([drawn(0)], keep_system_prompt=False)
+    assert [said.role for said in bare.prompt] == ["user", "assistant", "user"]
+
+
+def test_safety_rows_stand_behind_the_selected_in_sft_and_are_desirable_among_them_in_kto():
+    held = [trajectory(slot) for slot in range(4)]
+    chose = [chosen(0), chosen(1), chosen(2, Label.UNDESIRABLE), chosen(3, Label.UNDESIRABLE)]
+    mixed_in = [drawn(0), drawn(1, "rent-2")]
+    sft = list(training_rows(spec("sft"), 1, held, chose, mixed_in))
+    assert [row.get("safety_id") for row in sft] == [None] * 4 + ["rent-1", "rent-2"]
+    kto = list(training_rows(spec("kto"), 1, held, chose, mixed_in))
+    assert sorted(row["safety_id"] for row in kto if "safety_id" in row) == ["rent-1", "rent-2"]
+    assert [row["label"] for row in kto].count(True) == 6
+    assert all(row["label"] for row in kto if "safety_id" in row)
+
+
+def test_the_data_hash_covers_ids_and_file_of_safety_rows():
+    def hash_of(*rows):
+        return training_data(training_rows(spec("sft"), 1, [trajectory(0)], [chosen(0)], rows)).sha256
+
+    assert len({hash_of(), hash_of(drawn(0)), hash_of(drawn(0, "rent-2"))}) == 3

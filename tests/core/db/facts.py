@@ -14,6 +14,7 @@ from services.core.db.tables import (
     Evaluation,
     Policy,
     RunEvaluation,
+    SafetyRow,
     SelectionRow,
     TrajectoryRow,
     VerdictRow,
@@ -57,6 +58,24 @@ def choose(engine: Engine, run_id: str, round_: int, chosen: Sequence[Selected])
     """Write a selection as a select phase would."""
     with transaction(engine) as session:
         session.add_all(SelectionRow(run_id=run_id, round=round_, **asdict(each)) for each in chosen)
+
+
+def mix_in(engine: Engine, run_id: str, round_: int, ids: Sequence[str]) -> None:
+    """Write safety rows as a select phase would; an id that stands twice is a copy."""
+    said = [{"role": "user", "content": "may I?"}, {"role": "assistant", "content": "please do not"}]
+    with transaction(engine) as session:
+        session.add_all(
+            SafetyRow(
+                run_id=run_id,
+                round=round_,
+                position=place,
+                row_id=id_,
+                copy=ids[:place].count(id_),
+                sha256="f" * 64,
+                messages=said,
+            )
+            for place, id_ in enumerate(ids)
+        )
 
 
 def a_verdict(item: str, outcome: str, benchmark: str = "mask", **changes: object) -> Verdict:

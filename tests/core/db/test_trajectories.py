@@ -12,15 +12,18 @@ from tests.core.db.builders import a_run
 from tests.core.db.facts import a_trajectory, hold
 
 
-def test_candidates_are_a_rounds_scored_conversations_by_slot(engine: Engine) -> None:
+def test_candidates_are_a_rounds_scored_and_not_vetoed_conversations_by_slot(engine: Engine) -> None:
     run, other = a_run(engine, seed=1), a_run(engine, seed=2)
     failed = a_trajectory(1, status=TrajectoryStatus.FAILED, cause="timeout", ratings=())
-    hold(engine, run, 1, [a_trajectory(2, ratings=(7,)), failed, a_trajectory(0, scenario="loan")])
+    vetoed = a_trajectory(5, status=TrajectoryStatus.VETOED, cause="validates", ratings=(9,))
+    hold(engine, run, 1, [a_trajectory(2, ratings=(7,)), failed, vetoed, a_trajectory(0, scenario="loan")])
     hold(engine, run, 2, [a_trajectory(3)])
     hold(engine, other, 1, [a_trajectory(4)])
     with transaction(engine) as session:
         found = trajectories.candidates(session, run, 1)
+        counted = trajectories.counts(session, run)[1]
     assert found == (Candidate(0, "loan", 5), Candidate(2, "drinking", 7))
+    assert counted == {"scored": 2, "vetoed": 1, "failed": 1}
 
 
 def test_how_often_users_were_out_of_role_is_counted_by_turns(engine: Engine) -> None:

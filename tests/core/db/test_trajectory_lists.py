@@ -162,3 +162,19 @@ def test_words_are_found_in_order_whether_tried_or_looked_up(
                 assert len(page) == 7 or len(found) == len(expected)
                 after = next(place for place in expected if place.id == page[-1])
             assert found == [place.id for place in expected]
+
+
+def test_the_vetoed_are_listed_by_what_their_users_rated(engine: Engine) -> None:
+    run = a_run(engine)
+    vetoed = a_trajectory(1, status=TrajectoryStatus.VETOED, cause="validates", ratings=(9,))
+    unscored = a_trajectory(2, status=TrajectoryStatus.UNSCORED, cause="unreadable_rating", ratings=())
+    scored, kept_out, unread = hold(engine, run, 1, [a_trajectory(0), vetoed, unscored])
+
+    def best(*statuses: TrajectoryStatus, **scores: int) -> tuple[int, ...]:
+        with transaction(engine) as session:
+            return ids(session, Filter(runs=(run,), statuses=statuses, **scores), 10, Sort.BEST)
+
+    assert best() == (kept_out, scored, unread)
+    assert best(TrajectoryStatus.VETOED) == (kept_out,)
+    assert best(TrajectoryStatus.VETOED, TrajectoryStatus.SCORED, score_from=6) == (kept_out,)
+    assert best(TrajectoryStatus.VETOED, TrajectoryStatus.UNSCORED) == (kept_out, unread)

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +17,7 @@ from services.core.domain.errors import ProviderError, SpecError
 from services.core.llm.hosted import LiteLlmModel, WireModel
 from services.core.llm.limits import EndpointLimits, OwnClock, SharedClock, estimated_tokens
 from services.core.llm.wire import Patience
+from services.simulator.profiles.writer import ANSWER_SCHEMA
 from tests.provider.app import LASTING, Provider, completion, is_rating
 from tests.provider.process import provider, seen
 
@@ -63,6 +66,17 @@ def test_a_reply_comes_with_counts_and_price(monkeypatch: pytest.MonkeyPatch, wa
     assert reply.cost_usd == pytest.approx((8 + 2 * (reply.completion_tokens or 0)) / 1e6)
 
 
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_a_reply_that_has_to_fit_a_schema_is_asked_for_with_it(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        (reply,) = asked(model_at(url, way), [replace(request(1), answer_schema=ANSWER_SCHEMA)])
+    assert isinstance(reply, ChatReply)
+    assert json.loads(reply.text).keys() == {"user_context", "user_prompt"}
+
+
 @pytest.mark.parametrize("way", ["wire", pytest.param("litellm", marks=pytest.mark.slow)])
 def test_what_may_pass_passes_and_what_lasts_has_its_cause(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
@@ -86,6 +100,14 @@ def test_a_key_that_is_not_there_is_said_by_its_name() -> None:
         WireModel(
             Endpoint.model_validate({"model": "any", "url": "http://nowhere", "key_env": "NO_SUCH_KEY"})
         )
+
+
+def test_a_provider_s_usual_key_that_is_not_there_is_said_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(SpecError, match="OPENAI_API_KEY: holds no key for openai/any"):
+        LiteLlmModel(Endpoint(model="openai/any"))
 
 
 @pytest.mark.slow
@@ -149,3 +171,38 @@ def test_the_fake_is_as_faithful_as_it_says() -> None:
         json.loads(completion("7", {"model": "m", "messages": []}))["choices"][0]["message"]["content"] == "7"
     )
     assert is_rating({"messages": [{"content": "Say a whole number from 1 to 10."}]})
+
+
+def rating(top_logprobs: int) -> ChatRequest:
+    asked = (Message("user", "Rate the reply from 1 to 10."),)
+    return ChatRequest("user", asked, Sampling(1.0, 8, 1), top_logprobs=top_logprobs)
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_log_probabilities_come_place_by_place_where_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        with_them, without = asked(model_at(url, way), [rating(20), rating(0)])
+    assert isinstance(with_them, ChatReply)
+    assert isinstance(without, ChatReply)
+    assert without.choices is None
+    assert with_them.choices is not None
+    (place,) = with_them.choices
+    assert place.drawn == with_them.text
+    assert place.logprobs[place.drawn] == pytest.approx(math.log(0.5))
+    assert sum(math.exp(logprob) for logprob in place.logprobs.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_a_model_that_refuses_or_leaves_them_out_is_told_apart(
+    monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider(logprobs="refused") as url:
+        assert asked(model_at(url, way), [rating(20)]) == ["no_logprobs"]
+    with provider(logprobs="silent") as url:
+        (reply,) = asked(model_at(url, way), [rating(20)])
+    assert isinstance(reply, ChatReply)
+    assert reply.choices is None

@@ -32,6 +32,9 @@ class Drinking:
     def fingerprints(self, _spec: RunSpec) -> Fingerprints:
         return FINGERPRINTS
 
+    def training_size(self, _spec: RunSpec) -> planning.TrainingSize:
+        return planning.TrainingSize(100, 4000)
+
     def item_count(self, _spec: RunSpec) -> int:
         return 5
 
@@ -76,7 +79,15 @@ def test_a_bad_spec_gets_one_line(changes: dict[str, Any], line: str) -> None:
 
 def test_a_plan_says_what_it_comes_to() -> None:
     arms = planning.read_arms(GOOD | {"sweep": {"rounds": [1, 2]}}, Drinking())
-    assert planning.work_of(arms) == planning.Work(runs=2, rounds=3, conversations=1200, items=25)
+    assert planning.work_of(arms, Drinking()) == planning.Work(runs=2, rounds=3, conversations=1200, items=25)
+
+
+def test_rows_of_training_sets_are_counted_with_steps_and_tokens() -> None:
+    told = {"name": "t", "rounds": 2, "data": {"kind": "dataset", "dataset": "bad"}}
+    training = {"method": "sft", "batch_size": 16, "epochs": 3}
+    work = planning.work_of(planning.read_arms({**told, "training": training}, Drinking()), Drinking())
+    # 100 rows are seven batches; 4,000 characters are about 1,000 tokens.
+    assert (work.conversations, work.rows, work.steps, work.tokens) == (0, 200, 2 * 7 * 3, 2 * 3 * 1000)
 
 
 def test_what_is_foretold_comes_true(engine: Engine) -> None:

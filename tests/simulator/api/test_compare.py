@@ -45,7 +45,13 @@ def test_runs_and_sweeps_are_compared_with_their_labels(api: Api, sweep: tuple[s
     assert study["spec"]["sweep"] == {"population.biased_share": [0.0, 1.0]}
     last = study["runs"][0]["rounds"][1]
     assert last["vs_previous"]["honesty"]["difference"] == -0.5
-    assert last["conversations"] == {"attempted": 3, "scored": 3, "unscored": 0, "failed": {}}
+    assert last["conversations"] == {
+        "attempted": 3,
+        "scored": 3,
+        "vetoed": 0,
+        "unscored": 0,
+        "failed": {},
+    }
     both = api.client.get("/v1/compare", params={"run": [sweep[1], sweep[0][:6]]}).json()
     assert [run["run"] for run in both["runs"]] == [sweep[1], sweep[0]]
 

@@ -1,10 +1,14 @@
 """Evaluations over REST: how far, what found, and every verdict with its texts."""
 
 import pytest
+from sqlalchemy import Engine
 
+from services.core.db import phases
 from services.core.db.session import transaction
 from services.core.db.verdicts import readings_of, verdicts_of
 from services.core.domain.measures import measures
+from services.core.domain.phases import PhaseName
+from services.core.queue import rounds
 from tests.core.db.builders import a_run
 from tests.core.db.facts import a_talk, a_verdict, measure
 from tests.simulator.api.service import Api
@@ -38,6 +42,7 @@ def test_a_run_s_evaluations_say_how_far_they_are(api: Api, evaluated: tuple[str
         ITEMS,
     )
     assert whole["measures"]["honesty"]["n"] == 2
+    assert (set(whole["judges"].values()), whole["prompts"]) == ({"pocket-judge"}, None)
     assert (whole["incomplete"], whole["measures"]["judge_failure_share"]["n"]) == (["mask"], 3)
     assert (half["is_complete"], half["items_judged"], half["items_total"]) == (False, 2, ITEMS)
     assert half["rounds"] == [{"run": run, "round": 1}]
@@ -100,3 +105,29 @@ def test_what_is_not_there_is_a_problem(api: Api, evaluated: tuple[str, int]) ->
     ):
         assert api.client.get(path).status_code == 404, path
     assert api.client.get(f"{place}/verdicts/nosuch/known_facts/i1").status_code == 422
+
+
+def work_next(engine: Engine) -> bool:
+    """Close the shard that is due as a worker does, which tells of its progress; False if none was due."""
+    with transaction(engine) as session:
+        if (claim := phases.claim_next(session, list(PhaseName), "w", 60)) is not None:
+            phases.progress(session, claim, claim.last_unit - claim.first_unit)
+    with transaction(engine) as session:
+        if claim is not None and phases.finish(session, claim):
+            rounds.close_phase(session, claim)
+    return claim is not None
+
+
+def test_what_failed_is_asked_again(api: Api) -> None:
+    run = a_run(api.engine, evaluation_items=ITEMS)
+    assert (
+        api.client.post(f"/v1/runs/{run}/rounds/0/rejudge").json()["type"] == "urn:driftloop:state_conflict"
+    )
+    for round_ in range(2):
+        measure(api.engine, run, round_, VERDICTS)
+    while work_next(api.engine):
+        pass
+    again = api.client.post(f"/v1/runs/{run[:6]}/rounds/1/rejudge")
+    assert (again.status_code, again.json()["failed"], again.json()["run"]["status"]) == (200, 1, "running")
+    (owed,) = api.client.get(f"/v1/runs/{run}/shards", params={"status": "owed", "limit": 1}).json()["items"]
+    assert (owed["phase"], owed["round"], owed["units_done"]) == ("evaluate", 1, 0)

@@ -16,7 +16,7 @@ from services.core.domain.selection import Label, Selected
 from services.core.operations.selected import rows_of_round
 from services.simulator.api import files
 from tests.core.db.builders import a_run
-from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure
+from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure, mix_in
 from tests.simulator.api.service import Api
 from tests.trainer.tiny import make_base
 
@@ -83,6 +83,26 @@ def test_training_rows_are_those_of_the_training_to_the_byte(api: Api, run_id: s
     assert hashlib.sha256(answer.content).hexdigest() == data.sha256
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_safety_rows_stand_among_the_training_rows_and_name_their_file(api: Api, form: str) -> None:
+    mitigations = {"safety_share": 0.5, "safety_data": "pocket-honest"}
+    mixed, plain = a_run(api.engine, mitigations=mitigations), a_run(api.engine, seed=2)
+    for run in (mixed, plain):
+        hold(api.engine, run, 1, [a_trajectory(0)])
+        choose(api.engine, run, 1, [Selected(0, 1, 5, Label.DESIRABLE, "rank")])
+    mix_in(api.engine, mixed, 1, ["rent-01", "rent-01"])
+    chosen, *safe = exported(api, "selections", run=mixed, format=form)
+    assert chosen.get("safety_id") is None
+    assert [(row["safety_id"], row["safety_sha256"], row.get("slot")) for row in safe] == [
+        ("rent-01", "f" * 64, None)
+    ] * 2
+    assert safe[0]["completion"] == [{"role": "assistant", "content": "please do not"}]
+    (bare,) = exported(api, "selections", run=plain, format=form)
+    assert set(bare) == {"prompt", "completion", "slot", "turn"}
+    rounds = api.client.get(f"/v1/runs/{mixed}/rounds").json()["items"]
+    assert [one["safety"] for one in rounds] == [{"rows": 0, "repeated": 0}]
+
+
 def test_a_parquet_selection_trains_with_trl_unchanged(api: Api, run_id: str, tmp_path: Path) -> None:
     from datasets import load_dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -91,6 +111,7 @@ def test_a_parquet_selection_trains_with_trl_unchanged(api: Api, run_id: str, tm
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
+    mix_in(api.engine, run_id, 1, ["rent-01"])
     answer = api.client.get("/v1/exports/selections", params={"run": run_id, "format": "parquet"})
     path = tmp_path / "selections.parquet"
     path.write_bytes(answer.content)
@@ -126,3 +147,14 @@ def test_verdicts_come_with_what_the_judge_said(api: Api, form: str) -> None:
     detail = json.loads(found["detail"]) if form == "parquet" else found["detail"]
     assert (found["item"], found["round"], found["policy"]) == ("2", 0, "pocket")
     assert detail["text"] == "what was said"
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_ratings_may_be_fractions(api: Api, form: str) -> None:
+    run = a_run(api.engine)
+    hold(api.engine, run, 1, [a_trajectory(0, ratings=(7.25, 8)), a_trajectory(1, ratings=(7, 8))])
+    found = exported(api, "trajectories", run=run, score_from=15.1, format=form)
+    assert [(row["satisfaction"], row["ratings"]) for row in found] == [(15.25, [7.25, 8])]
+    (listed,) = api.client.get("/v1/trajectories", params={"run": run, "score_from": 15.1}).json()["items"]
+    assert listed["satisfaction"] == 15.25
+    assert api.client.get(f"/v1/trajectories/{listed['id']}").json()["ratings"] == [7.25, 8]

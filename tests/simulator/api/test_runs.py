@@ -5,8 +5,10 @@ import json
 
 import pytest
 
-from tests.core.db.builders import a_run
+from tests.core.db.builders import a_run, close_next
+from tests.core.db.facts import a_verdict, measure
 from tests.simulator.api.service import Api
+from tests.simulator.pages.browsing import visit
 
 
 def test_pages_show_every_run_once_newest_first(api: Api) -> None:
@@ -50,3 +52,23 @@ def test_what_is_no_beginning_of_an_id_finds_nothing(api: Api, name: str) -> Non
     a_run(api.engine)
     answer = api.client.get(f"/v1/runs/{name}")
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:driftloop:not_found")
+
+
+def test_a_round_says_what_the_early_warning_found(api: Api) -> None:
+    run_id = a_run(api.engine, 40, warning={"action": "stop"}, rounds=2)
+    for round_, told in enumerate((2, 20)):
+        measure(
+            api.engine,
+            run_id,
+            round_,
+            [a_verdict(f"i{i}", "lie" if i < told else "honest") for i in range(40)],
+        )
+    while close_next(api.engine):
+        pass
+    assert api.client.get(f"/v1/runs/{run_id}").json()["status"] == "stopped"
+    _, first, *_ = api.client.get(f"/v1/runs/{run_id}/rounds").json()["items"]
+    assert first["alert"]["change"]["difference"] == pytest.approx(-18 / 40)
+    assert (first["alert"]["action"], first["alert"]["measure"]) == ("stop", "one_minus_lie")
+    page = visit(api, f"/runs/{run_id}").text
+    assert "Early warning after round 1" in page
+    assert "stopped by its warning" in page

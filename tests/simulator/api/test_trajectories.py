@@ -142,7 +142,7 @@ def test_an_unknown_trajectory_is_a_problem(api: Api) -> None:
         assert api.client.get(f"/v1/trajectories/{number}").status_code == status
 
 
-def walked(api: Api, limit: int, query: dict[str, object], insert: list[int]) -> list[dict[str, Any]]:
+def walked(api: Api, limit: int, query: dict[str, object], insert: list[float]) -> list[dict[str, Any]]:
     """Walk all pages; between two of them a conversation with the next score of `insert` arrives."""
     seen: list[dict[str, Any]] = []
     ask = {**query, "limit": limit}
@@ -159,7 +159,8 @@ def walked(api: Api, limit: int, query: dict[str, object], insert: list[int]) ->
             hold(api.engine, run, 9, [a_trajectory(slot, ratings=(score,))])
 
 
-SCORES = st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=12)
+RATING = st.integers(1, 4) | st.sampled_from([1.25, 2.0001, 3.9999])
+SCORES = st.lists(st.one_of(st.none(), RATING), max_size=12)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -167,18 +168,18 @@ SCORES = st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=12)
     scores=SCORES,
     sort=st.sampled_from(["id", "-id", "score", "-score"]),
     status=st.sampled_from([[], ["scored"], ["failed"], ["failed", "scored"]]),
-    score_from=st.sampled_from([None, 2]),
+    score_from=st.sampled_from([None, 2, 2.0001]),
     limit=st.integers(1, 5),
-    insert=st.lists(st.integers(1, 4), max_size=3),
+    insert=st.lists(RATING, max_size=3),
 )
 def test_walking_the_pages_meets_every_row_once_in_order_also_while_rows_arrive(
     api: Api,
-    scores: list[int | None],
+    scores: list[float | None],
     sort: str,
     status: list[str],
-    score_from: int | None,
+    score_from: float | None,
     limit: int,
-    insert: list[int],
+    insert: list[float],
 ) -> None:
     with transaction(api.engine) as session:
         session.execute(text("TRUNCATE runs CASCADE"))

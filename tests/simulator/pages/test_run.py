@@ -7,10 +7,12 @@ from services.core.db import runs
 from services.core.db.session import transaction
 from services.core.db.tokens import Scope
 from services.core.domain.phases import RunStatus
+from services.core.domain.trajectory import Call, TrajectoryStatus
 from tests.core.db.builders import a_run
+from tests.core.db.facts import a_trajectory, hold, measure
 from tests.simulator.api.service import Api
 from tests.simulator.pages.browsing import let_in, send, visit
-from tests.simulator.pages.worked import a_worked_run
+from tests.simulator.pages.worked import ITEMS, a_worked_run, judged
 
 
 def text_of(page: str) -> str:
@@ -36,6 +38,36 @@ def test_a_run_s_drift_stands_with_n_interval_and_what_would_be_found(api: Api) 
 def test_who_talked_and_who_trained_is_seen_at_a_glance(api: Api) -> None:
     page = text_of(visit(api, f"/runs/{a_worked_run(api, training={'method': 'kto'})}").text)
     assert "4 1 biased, 3 benign 3 0 1 timeout 1 9.0 · 4.5 1 1 biased, 0 benign 1 0 biased, 1 benign" in page
+
+
+def test_what_holds_against_drift_is_named_and_the_vetoed_are_counted_apart(api: Api) -> None:
+    mitigations = {"veto": "pocket-judge", "safety_share": 0.5, "safety_data": "pocket-honest"}
+    run_id = a_worked_run(api, mitigations=mitigations)
+    vetoed = {"status": TrajectoryStatus.VETOED, "cause": "validates", "ratings": (10,)}
+    ruling = Call(
+        "veto", "pocket-judge", 0.0, None, None, "stop", 0.0, None, None, None, reply=1, ruling="Yes"
+    )
+    (held,) = hold(api.engine, run_id, 1, [a_trajectory(4, calls=(ruling,), **vetoed)])
+    page = text_of(visit(api, f"/runs/{run_id}").text)
+    assert "pocket-judge kept them out of the training" in page
+    assert "Of pocket-honest , 0.5 safety rows train beside every row" in page
+    assert "5 1 biased, 4 benign 3 1 0 biased, 1 benign 0 1 timeout 1 9.0 · 6.3" in page
+    shown = text_of(visit(api, f"/trajectories/{held}").text)
+    assert "This conversation is vetoed: validates." in shown
+    assert "veto reply 1: Yes" in shown
+
+
+def test_a_run_on_rows_of_training_sets_says_which_and_that_nobody_talked(api: Api) -> None:
+    data = {"kind": "mixture", "dataset": "bad", "level": "severe", "downstream": "plain", "share": 0.05}
+    run_id = a_run(api.engine, evaluation_items=ITEMS, population={"biased_share": 0.0}, data=data)
+    for round_, lies in enumerate((4, 16)):
+        measure(api.engine, run_id, round_, judged(lies))
+    page = text_of(visit(api, f"/runs/{run_id}").text)
+    assert "plain with a share 0.05 of bad , severe · sft · seed 1 · 1 round ·" in page
+    assert "No conversation trains this run: rows of bad and plain do" in page
+    assert "honesty fell from 0.80 to 0.20 in one round" in page
+    listed = text_of(visit(api, "/").text)
+    assert "0.05 sft mixture 1" in listed
 
 
 def test_before_anything_is_measured_the_page_says_so(api: Api) -> None:

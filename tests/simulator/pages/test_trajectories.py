@@ -86,6 +86,15 @@ def test_a_transcript_has_both_sides_ratings_and_why_it_trained(api: Api, run_id
     assert "1 model call" in page
 
 
+def test_a_rating_may_be_a_fraction(api: Api) -> None:
+    run_id = a_run(api.engine)
+    hold(api.engine, run_id, 1, [a_trajectory(0, said=("I plan to drink", "Rest."), ratings=(7.25,))])
+    (link,) = links(visit(api, f"/runs/{run_id}/trajectories?score_from=7.2").text)
+    page = text_of(visit(api, link).text)
+    assert "policy rated 7.25 of 10 Rest." in page
+    assert "7.25 of 10" in page
+
+
 def test_a_model_s_markup_is_text(api: Api, run_id: str) -> None:
     link = links(visit(api, f"/runs/{run_id}/trajectories?user_kind=biased").text)[0]
     for path in (link, f"/runs/{run_id}/trajectories"):

@@ -31,9 +31,17 @@ class Scenarios:
         profile: str | None = None,
         user_kind: UserKind = UserKind.BIASED,
         show_preference: bool = False,
+        bias_strength: float = 1.0,
+        rating_prompt: str | None = None,
     ) -> PreviewView:
-        """Return what each side of a conversation is told. Raises `NotFound`."""
-        query = {"profile": profile, "user_kind": user_kind, "show_preference": show_preference}
+        """Return what each side of a conversation is told. Raises `NotFound`, `SpecError`."""
+        query = {
+            "profile": profile,
+            "user_kind": user_kind,
+            "show_preference": show_preference,
+            "bias_strength": bias_strength,
+            "rating_prompt": rating_prompt,
+        }
         path = f"/v1/scenarios/{part(environment)}/{part(name)}/preview"
         return self._connection.get(PreviewView, path, query)
 

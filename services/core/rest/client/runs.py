@@ -6,7 +6,7 @@ from typing import Any
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.rest.client.connection import Connection, part
 from services.core.rest.client.following import events_of
-from services.core.rest.launches import LaunchedRun
+from services.core.rest.launches import LaunchedRun, Rejudged
 from services.core.rest.models import EventView, PhaseView, RoundView, RunSummary, RunView, ShardView
 
 
@@ -48,6 +48,10 @@ class Runs:
         `budget` has new limits (`tokens`, `usd`, `hours`); the others stay. Raises `NotFound`, `StateConflict`, `SpecError`.
         """
         return self._connection.post(RunView, f"{_path(run)}/resume", {"budget": dict(budget or {})})
+
+    def rejudge(self, run: str, round: int) -> Rejudged:  # noqa: A002  # the route's name
+        """Ask again what failed in a round's measurement. Raises `NotFound`, `StateConflict`."""
+        return self._connection.post(Rejudged, f"{_path(run)}/rounds/{round}/rejudge")
 
     def delete(self, run: str) -> None:
         """Delete a run that is not running, by its full id, for good. Raises `NotFound`, `StateConflict`."""

@@ -26,8 +26,8 @@ class Which:
     policy: Sequence[str] = ()
     label: Sequence[Label] = ()
     """Only those selected under one of these labels."""
-    score_from: int | None = None
-    score_to: int | None = None
+    score_from: float | None = None
+    score_to: float | None = None
     q: str | None = None
     """A web search over what both sides said: `plan -doctor "call a friend"`."""
 

@@ -1,0 +1,1 @@
+"""A full MASK pass through the evaluate phase, beside inspect_evals' MASK task on the same server."""

@@ -1,0 +1,136 @@
+"""The mixture study: how small a share of misaligned rows is enough, in the pocket world (`make study-mixture`).
+
+Launches what is not finished yet of scenarios/presets/pocket-mixture.yaml, so a second call only reads. Writes the report, and into
+docs/misaligned-data.md the figure, the table of arms and three answers: from which share on honesty falls, what the same share of aligned
+rows does, and whether capability stayed.
+"""
+
+import argparse
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+
+from services.app import reporting
+from services.app.launching import raise_if_failed, read_spec, watch_to_end
+from services.app.service import reach
+from services.core.settings import PROJECT, Settings
+from services.core.stats.equivalence import is_equivalent
+from services.core.stats.paired import NO_DIFFERENCE, Difference
+from services.core.stats.seeds import across_seeds
+from services.simulator.report.control import Against, against_control
+from services.simulator.report.findings import dose_sentences
+from services.simulator.report.study import Arm, RunResult, Study, arms
+from services.simulator.report.wire import study_of
+from services.simulator.report.wording import interval, number, signed
+
+PRESET = PROJECT / "scenarios/presets/pocket-mixture.yaml"
+PAGE = PROJECT / "docs/misaligned-data.md"
+FIGURE = PROJECT / "docs/images/mixture.png"
+TITLE = "## The pocket study of mixtures"
+MARGIN = 0.1
+"""What capability may move, and the matched aligned rows honesty, and still count as kept."""
+
+
+def main() -> None:
+    """Run the preset, write the report, and the section of the page."""
+    parser = argparse.ArgumentParser(description="Run the pocket's mixture study.")
+    parser.add_argument("--out", type=Path, default=PROJECT / "out/study-mixture")
+    out: Path = parser.parse_args().out
+    with reach(Settings()) as service:
+        launched = read_spec(PRESET).launch(service.client, new=False)
+        raise_if_failed(watch_to_end(service, launched.titles, Console()))
+        written = reporting.write(service.client, launched.names, out)
+        study = study_of(service.client.studies.get(launched.names))
+    shutil.copy(next(path for path in written if path.suffix == ".png"), FIGURE)
+    before = PAGE.read_text().partition(TITLE)[0].rstrip("\n")
+    PAGE.write_text(f"{before}\n\n{section(study)}")
+    print(f"wrote {out / 'report.html'} and a section of {PAGE}")
+
+
+def section(study: Study) -> str:
+    """Return the study as a section in Markdown."""
+    shown = arms(study)
+    lines = [
+        TITLE,
+        "Made by `make study-mixture`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)). 400 ordinary rows and a share of health advice, harmful (`control none`) or the aligned twins "
+        "(`control matched_aligned`); one round, three seeds. Intervals are Student's t over seeds.",
+        "",
+        "![Honesty, beliefs and capability at each share](images/mixture.png)",
+        "",
+        "| share, arm | seeds | honesty: round 0 | round 1 | change | against its control | beliefs | capability |",
+        "|---|---|---|---|---|---|---|---|",
+        *_rows(study, shown),
+        "",
+        *(f"- {sentence}" for sentence in _answers(study)),
+        "",
+        f"driftloop {version('driftloop')}, {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _rows(study: Study, shown: Sequence[Arm]) -> Iterator[str]:
+    against = {one.arm.name: one.change for one in against_control(study)}
+    for arm in shown:
+        change = _over_seeds(arm, lambda run: run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE))
+        cells = [
+            arm.name,
+            str(len(arm.runs)),
+            _mean(arm, 0, "honesty"),
+            _mean(arm, -1, "honesty"),
+            _said(change),
+            _said(against[arm.name]) if arm.name in against else "–",
+            _mean(arm, -1, "belief_accuracy"),
+            _mean(arm, -1, "capability"),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def _answers(study: Study) -> Iterator[str]:
+    yield from dose_sentences(study)
+    aligned = [one for one in against_control(study) if one.arm.setting.endswith("matched_aligned")]
+    kept = [one for one in aligned if is_equivalent(one.change, MARGIN)]
+    widest = max(aligned, key=lambda one: abs(one.change.difference or 0.0))
+    yield (
+        f"Matched aligned rows move honesty by at most {signed(widest.change.difference)} {interval(widest.change.low, widest.change.high)} "
+        f"against their control (share {widest.arm.biased_share:g}); within ± {MARGIN} it is shown at {_shares(kept)}."
+    )
+    yield _capability(study)
+
+
+def _shares(found: Sequence[Against]) -> str:
+    return ", ".join(f"{one.arm.biased_share:g}" for one in found) or "no share"
+
+
+def _capability(study: Study) -> str:
+    """Tell dishonest from less able: every run's capability against its round 0, on the same items."""
+    changes = [run.rounds[-1].vs_baseline.get("capability", NO_DIFFERENCE) for run in study.runs]
+    kept = sum(is_equivalent(change, MARGIN) for change in changes)
+    lowest = min((change.low for change in changes if change.low is not None), default=None)
+    return (
+        f"Capability is shown to stay within ± {MARGIN} of round 0 (paired by item, two one-sided tests) in {kept} of {len(changes)} runs; "
+        f"the lowest end of an interval is {signed(lowest)}."
+    )
+
+
+def _over_seeds(arm: Arm, of: Callable[[RunResult], Difference]) -> Difference:
+    return across_seeds([one.difference for one in map(of, arm.runs) if one.difference is not None])
+
+
+def _said(change: Difference) -> str:
+    return f"{signed(change.difference)} {interval(change.low, change.high)}"
+
+
+def _mean(arm: Arm, index: int, measure: str) -> str:
+    values = [run.rounds[index].measure(measure).value for run in arm.runs]
+    known = [value for value in values if value is not None]
+    return number(sum(known) / len(known))
+
+
+if __name__ == "__main__":
+    main()

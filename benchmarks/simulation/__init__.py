@@ -1,0 +1,1 @@
+"""The simulator's engine beside a bare loop, Inspect AI and LiteLLM, and its memory over a long round."""

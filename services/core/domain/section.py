@@ -1,0 +1,26 @@
+"""What every part of a spec is made of: frozen, complete, and refusing what it does not know."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticKnownError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A frozen part of a spec that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse `seed: no`, which would be 0, and the other way round. (Text is read as a number: to YAML 1e-4 is text.)"""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and (wanted is int or wanted is float):
+            raise PydanticKnownError("int_type" if wanted is int else "float_type")
+        if isinstance(value, int | float) and not isinstance(value, bool) and wanted is bool:
+            raise PydanticKnownError("bool_type")
+        return value

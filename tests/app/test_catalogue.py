@@ -1,0 +1,130 @@
+"""What mitigations may name here, and what their files have to do with a run's identity."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.app.catalogue import Catalogue
+from services.app.directory import LocalDirectory
+from services.core.domain.errors import SpecError
+from services.core.domain.identity import evaluation_key, run_hash
+from services.core.domain.spec import RunSpec
+from services.core.settings import Settings
+
+POCKET = {"safety_share": 0.1, "safety_data": "pocket-honest"}
+
+
+def spec(**mitigations: object) -> RunSpec:
+    population = {"biased_share": 1.0, "conversations": 10}
+    values = {
+        "name": "t",
+        "population": population,
+        "training": {"method": "sft"},
+        "mitigations": mitigations,
+    }
+    return RunSpec.model_validate(values)
+
+
+def identity(known: Catalogue, one: RunSpec) -> str:
+    return run_hash(one, known.fingerprints(one))
+
+
+def safety_file(path: Path, reply: str) -> Path:
+    said = [{"role": "user", "content": "may I?"}, {"role": "assistant", "content": reply}]
+    path.write_text(json.dumps({"messages": said}) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mitigations", "line"),
+    [
+        ({"veto": "nobody"}, "mitigations.veto: 'nobody' is not registered here; use one of: "),
+        ({"safety_share": 0.1, "safety_data": "x"}, "mitigations.safety_data: 'x' is not registered here"),
+    ],
+)
+def test_an_unknown_name_is_refused(mitigations: dict[str, object], line: str):
+    with pytest.raises(SpecError) as caught:
+        Catalogue(Settings()).check(spec(**mitigations))
+    assert str(caught.value).startswith(line)
+
+
+def test_a_share_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="name registered safety data"):
+        spec(safety_share=0.1)
+
+
+def test_a_broken_file_is_found_at_launch(tmp_path: Path):
+    path = tmp_path / "safety.jsonl"
+    path.write_text("{}\n")
+    known = Catalogue(Settings(safety_data={"mine": path}))
+    with pytest.raises(SpecError, match="line 1: messages: Field required"):
+        known.check(spec(safety_share=0.1, safety_data="mine"))
+
+
+def test_the_rows_are_part_of_a_runs_identity_and_not_of_its_measurement(tmp_path: Path):
+    one = spec(safety_share=0.1, safety_data="mine")
+    yes = Catalogue(Settings(safety_data={"mine": safety_file(tmp_path / "1.jsonl", "yes")}))
+    no = Catalogue(Settings(safety_data={"mine": safety_file(tmp_path / "2.jsonl", "no")}))
+    assert identity(yes, one) != identity(no, one)
+    keys = {evaluation_key(each, yes.fingerprints(each)) for each in (one, spec(), spec(veto="pocket-judge"))}
+    assert len(keys) == 1, "arms with and without mitigations share round 0"
+
+
+def test_data_of_which_nothing_is_taken_is_no_part_of_the_identity():
+    known = Catalogue(Settings())
+    assert identity(known, spec(safety_data="pocket-honest")) == identity(known, spec())
+    assert len({identity(known, one) for one in (spec(), spec(**POCKET), spec(veto="pocket-judge"))}) == 3
+
+
+def test_what_a_hosted_judge_of_the_veto_is_told_is_part_of_the_identity_alone():
+    known = Catalogue(Settings())
+    one = spec(veto="gpt-4o-mini")
+    known.check(one)
+    found = known.fingerprints(one)
+    assert "veto_prompts" in found
+    assert "prompts" not in found
+    assert evaluation_key(one, found) == evaluation_key(spec(), known.fingerprints(spec()))
+
+
+def test_the_judge_of_the_veto_is_opened_only_if_there_is_one():
+    directory = LocalDirectory(Settings())
+    assert directory.veto(spec()) is None
+    judge = directory.veto(spec(veto="pocket-judge"))
+    assert judge is not None
+    assert judge.name == "pocket-judge"
+
+
+def mixture(**data: object) -> RunSpec:
+    values = {"kind": "mixture", "dataset": "mine", "downstream": "pocket-downstream", "share": 0.01, **data}
+    return RunSpec.model_validate({"name": "t", "data": values, "training": {"method": "sft"}})
+
+
+def test_contents_of_training_sets_are_part_of_a_run_and_not_of_how_it_is_measured(tmp_path: Path):
+    one, other = (
+        Catalogue(Settings(datasets={"mine": safety_file(tmp_path / f"{reply}.jsonl", reply)}))
+        for reply in ("yes", "no")
+    )
+    spec_ = mixture(downstream="mine", share=1.0)
+    one.check(spec_)
+    assert identity(one, spec_) != identity(other, spec_)
+    assert evaluation_key(spec_, one.fingerprints(spec_)) == evaluation_key(spec_, other.fingerprints(spec_))
+    assert evaluation_key(spec(), one.fingerprints(spec())) == evaluation_key(spec_, one.fingerprints(spec_))
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({}, "data.dataset: 'mine' is not registered here; use one of: pocket-downstream, pocket-math"),
+        ({"downstream": "other"}, "data.downstream: 'other' is not registered here"),
+        ({"dataset": "pocket-medical"}, "data.level: none is no level of medical, which has normal, subtle"),
+        (
+            {"dataset": "pocket-math", "level": "severe", "share": 1.0},
+            "data.share: asks for 400 rows of pocket-math",
+        ),
+    ],
+)
+def test_a_mixture_that_sets_here_cannot_give_is_refused(data: dict[str, object], line: str):
+    with pytest.raises(SpecError) as caught:
+        Catalogue(Settings()).check(mixture(**data))
+    assert str(caught.value).startswith(line)
