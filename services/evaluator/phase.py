@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy import Engine
 
@@ -14,12 +15,13 @@ from services.core.domain.spec import RunSpec
 from services.core.domain.verdict import Verdict
 from services.core.llm.directory import Directory, ServedPolicies
 from services.core.llm.serving import Serving
+from services.core.queue.batches import Batches
 from services.core.queue.loop import WorkLoop
 from services.evaluator.asking import Converse, Examination
 from services.evaluator.items import EvaluationItem
 from services.evaluator.runner import evaluate_items
 
-# Verdicts are written in small batches, as conversations are.
+# Items' verdicts are written in small batches beside the loop, as conversations are.
 BATCH = 25
 
 
@@ -58,34 +60,20 @@ class EvaluatePhase:
             run_seed=run.spec.seed,
         )
 
+        missing = [item for item in shard if item.key not in there]
+        done = len(shard) - len(missing)
+
+        def write(judged: Sequence[Sequence[Verdict]]) -> None:
+            nonlocal done
+            done += len(judged)
+            with transaction(self.engine) as session:
+                evaluations.save(session, claim, evaluation_id, [*chain.from_iterable(judged)])
+                phases.progress(session, claim, done)
+
         async def work() -> None:
             await self.serving.ensure(server, policy)
-            missing = [item for item in shard if item.key not in there]
-            writer = _Writer(self.engine, claim, evaluation_id, done=len(shard) - len(missing))
-            await evaluate_items(missing, examination, run.spec.concurrency.in_flight, writer.receive)
-            writer.write()
+            batches = Batches[Sequence[Verdict]](write, BATCH)
+            in_flight = run.spec.concurrency.in_flight
+            await batches.around(evaluate_items(missing, examination, in_flight, batches.receive))
 
         self.loop.run(work())
-
-
-class _Writer:
-    """Collects verdicts, item by item, and writes them in batches."""
-
-    def __init__(self, engine: Engine, claim: Claim, evaluation_id: int, done: int):
-        self._engine = engine
-        self._claim = claim
-        self._evaluation_id = evaluation_id
-        self._done = done
-        self._waiting: list[Verdict] = []
-
-    def receive(self, verdicts: Sequence[Verdict]) -> None:
-        self._waiting += verdicts
-        self._done += 1
-        if len(self._waiting) >= BATCH:
-            self.write()
-
-    def write(self) -> None:
-        with transaction(self._engine) as session:
-            evaluations.save(session, self._claim, self._evaluation_id, self._waiting)
-            phases.progress(session, self._claim, self._done)
-        self._waiting.clear()
