@@ -43,7 +43,7 @@ test-vllm: $(READY) $(VLLM_READY) ## the policy path against a real vLLM on the 
 compose-check: ## rehearse docker-compose.yml with real containers (COMPOSE="docker compose")
 	python3 -m tests.e2e.compose_check
 
-study: $(READY) ## the pocket study: SFT and KTO at five shares, three seeds, controls, mitigations; out/study, docs/pocket-study.md (under half an hour)
+study: $(READY) ## the pocket study: SFT and KTO at five shares, three seeds, controls, mitigations; out/study, docs/pocket-study.md (51 runs)
 	$(BIN)/python -m benchmarks.pocket_study
 
 study-mixture: $(READY) ## shares of misaligned rows in the pocket world: out/study-mixture/report.html, and a section of docs/misaligned-data.md
