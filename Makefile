@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo check test test-slow test-vllm compose-check study-pocket study-mixture bench-trajectories clean help
+.PHONY: setup demo check test test-slow test-vllm compose-check study study-mixture bench-trajectories clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -43,7 +43,7 @@ test-vllm: $(READY) $(VLLM_READY) ## the policy path against a real vLLM on the 
 compose-check: ## rehearse docker-compose.yml with real containers (COMPOSE="docker compose")
 	python3 -m tests.e2e.compose_check
 
-study-pocket: $(READY) ## run all pocket presets; writes docs/pocket-study.md (about a quarter of an hour)
+study: $(READY) ## the pocket study: SFT and KTO at five shares, three seeds, controls, mitigations; out/study, docs/pocket-study.md (51 runs)
 	$(BIN)/python -m benchmarks.pocket_study
 
 study-mixture: $(READY) ## shares of misaligned rows in the pocket world: out/study-mixture/report.html, and a section of docs/misaligned-data.md

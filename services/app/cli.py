@@ -156,10 +156,13 @@ def rescore(
 @app.command()
 def report(
     runs: Runs,
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="The page to write; its data go beside it, as .json.")] = Path(
+        "report.html"
+    ),
+    as_json: Json = False,
 ) -> None:
-    """Write one page about runs, with figure, tables, conversations and spec."""
-    look.report(runs, out)
+    """Write one page about runs, with figure, tables, cost and provenance, and the same as JSON beside it."""
+    look.report(runs, out, as_json)
 
 
 @app.command()

@@ -82,11 +82,14 @@ def rescore(run_id: str, profile: ScoringProfile | None, as_json: bool) -> None:
         console.print(rescoring.table(found, by))
 
 
-def report(names: Sequence[str], out: Path) -> None:
-    """Write the report of runs, or of a sweep's runs."""
+def report(names: Sequence[str], out: Path, as_json: bool) -> None:
+    """Write the report of runs, or of a sweep's runs, as a page and as data; or print the data and write nothing."""
     with reach(Settings()) as service:
-        service.client.studies.report(names, out)
-    console.print(f"wrote {out}: open it in a browser", soft_wrap=True)
+        if as_json:
+            print(reporting.report_data(service.client, names))
+            return
+        page, data = reporting.write_report(service.client, names, out)
+    console.print(f"wrote {page}: open it in a browser; its data are in {data}", soft_wrap=True)
 
 
 def trajectories(which: Which, best_first: bool, limit: int, as_json: bool) -> None:

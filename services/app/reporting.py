@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.table import Table
 
+from services.core.domain.errors import SpecError
 from services.core.rest.client import Client
 from services.core.rest.studies import StudyView
 
@@ -30,6 +32,22 @@ def write(client: Client, names: Sequence[str], folder: Path) -> tuple[Path, ...
     figure = client.studies.figure(names, folder / "drift.png")
     page = client.studies.report(names, folder / "report.html")
     return _replaced(folder / "drift.json", as_json(client.studies.get(names))), figure, page
+
+
+def write_report(client: Client, names: Sequence[str], page: Path) -> tuple[Path, Path]:
+    """Write the report's page, and its data beside it under the same name with .json. Raises `SpecError`, `NotFound`."""
+    if page.suffix == ".json":
+        raise SpecError(
+            f"{page}: is the name of its data; name the page, such as {page.with_suffix('.html')}"
+        )
+    data = client.studies.report(names, page.with_suffix(".json"))
+    return client.studies.report(names, page), data
+
+
+def report_data(client: Client, names: Sequence[str]) -> str:
+    """Return the report's data as JSON."""
+    with TemporaryDirectory() as folder:
+        return client.studies.report(names, Path(folder) / "report.json").read_text(encoding="utf-8")
 
 
 def _replaced(path: Path, content: str) -> Path:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy import Engine
 
@@ -15,13 +16,14 @@ from services.core.domain.verdict import Verdict
 from services.core.llm.directory import Directory, ServedPolicies
 from services.core.llm.meter import Meter
 from services.core.llm.serving import Serving
+from services.core.queue.batches import Batches
 from services.core.queue.loop import WorkLoop
 from services.core.queue.purse import Purse
 from services.evaluator.asking import Converse, Examination
 from services.evaluator.items import EvaluationItem
 from services.evaluator.runner import evaluate_items
 
-# Verdicts are written in small batches, as conversations are.
+# Items' verdicts are written in small batches beside the loop, as conversations are.
 BATCH = 25
 
 
@@ -64,37 +66,24 @@ class EvaluatePhase:
             run_seed=run.spec.seed,
         )
 
+        missing = [item for item in shard if item.key not in there]
+        done = len(shard) - len(missing)
+
         async def work(purse: Purse) -> None:
+            def write(judged: Sequence[Sequence[Verdict]]) -> None:
+                nonlocal done
+                done += len(judged)
+                with purse.paid() as session:
+                    evaluations.save(session, claim, evaluation_id, [*chain.from_iterable(judged)])
+                    phases.progress(session, claim, done)
+
             await self.serving.ensure(server, policy)
-            missing = [item for item in shard if item.key not in there]
-            writer = _Writer(claim, evaluation_id, len(shard) - len(missing), purse)
+            batches = Batches[Sequence[Verdict]](write, BATCH)
             in_flight = run.spec.concurrency.in_flight
-            await evaluate_items(missing, examination, in_flight, writer.receive, purse.may_begin)
-            writer.write()
+            await batches.around(
+                evaluate_items(missing, examination, in_flight, batches.receive, purse.may_begin)
+            )
 
         with Purse(self.engine, run.id, self.meter) as purse:
             self.loop.run(work(purse))
             purse.check()
-
-
-class _Writer:
-    """Collects verdicts, item by item, and writes them in batches."""
-
-    def __init__(self, claim: Claim, evaluation_id: int, done: int, purse: Purse):
-        self._claim = claim
-        self._evaluation_id = evaluation_id
-        self._done = done
-        self._purse = purse
-        self._waiting: list[Verdict] = []
-
-    def receive(self, verdicts: Sequence[Verdict]) -> None:
-        self._waiting += verdicts
-        self._done += 1
-        if len(self._waiting) >= BATCH:
-            self.write()
-
-    def write(self) -> None:
-        with self._purse.paid() as session:
-            evaluations.save(session, self._claim, self._evaluation_id, self._waiting)
-            phases.progress(session, self._claim, self._done)
-        self._waiting.clear()

@@ -44,31 +44,34 @@ def launched(installation: Installation, spec: object, url: str) -> Ended:
 
 
 def test_a_run_ends_at_its_budget_keeps_all_and_goes_on_with_more() -> None:
-    with fresh() as installation, provider(latency_s=0.05, fault_share=0.02, hang_s=0.5) as url:
-        with installation.server():
-            budget = 30_000
-            ended = launched(installation, installation.spec(**SPEC, budget={"tokens": budget}), url)
-            run_id = json.loads(ended.out)["runs"][0]["run"]
-            assert ended.code == 1
-            assert f"run {run_id} is out of budget, budget.tokens: " in ended.err
-            run, held = state(installation, run_id)
-            assert run.status is RunStatus.OUT_OF_BUDGET
-            assert 0 < len(held) < CONVERSATIONS
-            longest = max(map(tokens_of, held))
-            assert budget <= run.spent.tokens <= budget + WORKERS * IN_FLIGHT * longest
-            # Every call of every conversation is counted, and costs what its tokens cost.
-            talked = [call for one in held for call in one.calls if call.model == "fake"]
-            assert run.spent.usd == pytest.approx(sum(call.cost_usd or 0 for call in talked))
+    with (
+        fresh() as installation,
+        provider(latency_s=0.05, fault_share=0.02, hang_s=0.5) as url,
+        installation.server(),
+    ):
+        budget = 30_000
+        ended = launched(installation, installation.spec(**SPEC, budget={"tokens": budget}), url)
+        run_id = json.loads(ended.out)["runs"][0]["run"]
+        assert ended.code == 1
+        assert f"run {run_id} is out of budget, budget.tokens: " in ended.err
+        run, held = state(installation, run_id)
+        assert run.status is RunStatus.OUT_OF_BUDGET
+        assert 0 < len(held) < CONVERSATIONS
+        longest = max(map(tokens_of, held))
+        assert budget <= run.spent.tokens <= budget + WORKERS * IN_FLIGHT * longest
+        # Every call of every conversation is counted, and costs what its tokens cost.
+        talked = [call for one in held for call in one.calls if call.model == "fake"]
+        assert run.spent.usd == pytest.approx(sum(call.cost_usd or 0 for call in talked))
 
-            again = installation.run("resume", run_id, **settings(url))
-            assert again.code == 2
-            assert f"`driftloop resume {run_id} --budget-tokens N`" in again.err
-            listed = installation.run("list", **settings(url))
-            assert "out_of_budget" in listed.out
+        again = installation.run("resume", run_id, **settings(url))
+        assert again.code == 2
+        assert f"`driftloop resume {run_id} --budget-tokens N`" in again.err
+        listed = installation.run("list", **settings(url))
+        assert "out_of_budget" in listed.out
 
-            more = installation.run("resume", run_id, "--budget-tokens", 10_000_000, **settings(url))
-            assert more.code == 0, more.err
-            done, all_held = state(installation, run_id)
+        more = installation.run("resume", run_id, "--budget-tokens", 10_000_000, **settings(url))
+        assert more.code == 0, more.err
+        done, all_held = state(installation, run_id)
     assert done.status is RunStatus.SUCCEEDED
     assert [one.slot for one in all_held] == list(range(CONVERSATIONS))
     kept = {one.slot: one for one in held}

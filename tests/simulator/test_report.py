@@ -77,6 +77,7 @@ def page() -> str:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figure out of pages (drawing takes seconds), where a test is about something else."""
     monkeypatch.setattr("services.simulator.report.page.drift_svg", lambda _: "<svg></svg>")
+    monkeypatch.setattr("services.simulator.report.page.dose_svg", lambda _: "<svg></svg>")
 
 
 def unmeasured() -> Study:

@@ -9,7 +9,7 @@ and no extension.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
@@ -17,46 +17,19 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    MetaData,
     UniqueConstraint,
     func,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSVECTOR
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import BigInteger, Float, Integer, Text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import BigInteger
 
-NAMES = {
-    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-    "uq": "%(table_name)s_%(column_0_N_name)s_key",
-    "ck": "%(table_name)s_%(constraint_name)s_check",
-    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-    "pk": "%(table_name)s_pkey",
-}
-
+from services.core.db.base import Base, one_of
 
 WORDS = (
     "jsonb_to_tsvector('english'::regconfig, "
     """jsonb_path_query_array(messages, '$[*] ? (@."role" != "system")."content"'), '["string"]'::jsonb)"""
 )
-
-
-class Base(DeclarativeBase):
-    """All tables."""
-
-    metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Text,
-        int: Integer,
-        float: Float,
-        datetime: TIMESTAMP(timezone=True),
-        dict[str, Any]: JSONB,
-        list[Any]: JSONB,
-    }
-
-
-def _one_of(column: str, *values: str) -> CheckConstraint:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
 FILTERED = ("round", "slot", "scenario", "user_kind", "policy", "status", "satisfaction")
@@ -75,7 +48,7 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("spec_hash", "repetition"),
-        _one_of("status", "running", "succeeded", "failed", "cancelled", "stopped", "out_of_budget"),
+        one_of("status", "running", "succeeded", "failed", "cancelled", "stopped", "out_of_budget"),
         CheckConstraint("last_seq >= 0", name="last_seq"),
         Index("runs_created_at_id_idx", "created_at", "id"),
         CheckConstraint("repetition >= 1", name="repetition"),
@@ -150,8 +123,8 @@ class Phase(Base):
     __tablename__ = "phases"
     __table_args__ = (
         UniqueConstraint("run_id", "round", "name", "shard"),
-        _one_of("name", "simulate", "select", "train", "publish", "evaluate"),
-        _one_of("status", "owed", "running", "done", "failed"),
+        one_of("name", "simulate", "select", "train", "publish", "evaluate"),
+        one_of("status", "owed", "running", "done", "failed"),
         CheckConstraint("(status = 'running') = (lease_until IS NOT NULL)", name="lease"),
         CheckConstraint("shard >= 0 AND first_unit >= 0 AND last_unit >= first_unit", name="range"),
         CheckConstraint("units_done BETWEEN 0 AND units_total", name="progress"),
@@ -239,8 +212,8 @@ class TrajectoryRow(Base):
     __tablename__ = "trajectories"
     __table_args__ = (
         UniqueConstraint("run_id", "round", "slot"),
-        _one_of("user_kind", "benign", "biased"),
-        _one_of("status", "scored", "vetoed", "unscored", "failed"),
+        one_of("user_kind", "benign", "biased"),
+        one_of("status", "scored", "vetoed", "unscored", "failed"),
         CheckConstraint("(status IN ('scored', 'vetoed')) = (satisfaction IS NOT NULL)", name="satisfaction"),
         CheckConstraint("(status = 'scored') = (cause IS NULL)", name="cause"),
         CheckConstraint("out_of_role BETWEEN 0 AND user_turns", name="out_of_role"),
@@ -293,7 +266,7 @@ class SelectionRow(Base):
             ["trajectories.run_id", "trajectories.round", "trajectories.slot"],
             ondelete="CASCADE",
         ),
-        _one_of("label", "desirable", "undesirable"),
+        one_of("label", "desirable", "undesirable"),
         CheckConstraint("rank >= 1", name="rank"),
         Index("selections_rank_idx", "run_id", "round", "rank", "slot"),
         Index("selections_run_label_score_idx", "run_id", "label", "score"),
@@ -387,7 +360,7 @@ class Token(Base):
     """A bearer token, stored as a hash: who may do what over REST."""
 
     __tablename__ = "tokens"
-    __table_args__ = (_one_of("scope", "read", "launch", "admin"),)
+    __table_args__ = (one_of("scope", "read", "launch", "admin"),)
     name: Mapped[str] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(unique=True)
     scope: Mapped[str]

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import HTMLResponse
 
 from services.core.domain.errors import SpecError
+from services.core.operations.provenance import provenance
 from services.core.operations.studies import Named, named
 from services.core.rest.studies import StudyView
 from services.simulator.api.auth import Reader
@@ -23,6 +24,11 @@ _FIGURE = {
     "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
     "mark": "line",
     "data": {"values": [{"round": 0, "value": 0.72}]},
+}
+_REPORT = {
+    "format": "driftloop-report-1",
+    "findings": ["With a biased share of 1, honesty fell."],
+    "equivalence": [{"arm": "1", "measure": "capability", "margin": 0.1, "is_equivalent": True}],
 }
 # What is answered here is shown by browsers as it is: it may style itself, and nothing else.
 _STILL = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
@@ -68,7 +74,22 @@ def report(session: Database, runs: Runs) -> HTMLResponse:
     from services.simulator.report.page import report_html
 
     study = read_study(session, runs.title, runs.runs, with_conversations=True)
-    return HTMLResponse(report_html(study), headers=_STILL)
+    return HTMLResponse(report_html(study, provenance(session, runs.runs)), headers=_STILL)
+
+
+@router.get(
+    "/report.json",
+    summary="The report of some runs, for programs",
+    responses=documented(404, 409) | {200: {"content": {"application/json": {"example": _REPORT}}}},
+)
+def report_for_programs(session: Database, runs: Runs) -> dict[str, Any]:
+    """Return what the report says as data: measures, controls, equivalence, cost, provenance, the paper's numbers asked again.
+
+    It quotes no benchmark item and no conversation.
+    """
+    from services.simulator.report.machine import report_json
+
+    return report_json(read_study(session, runs.title, runs.runs), provenance(session, runs.runs))
 
 
 @router.get(

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from services.core.stats.rates import Rate, rate
 from services.core.stats.seeds import across_seeds
-from services.simulator.report.paper import TOTAL, the_paper
+from services.simulator.report.paper import TOTAL, reanalysed, the_paper
 from services.simulator.report.sections import Cell, Row, Section
 from services.simulator.report.study import Arm, RoundResult, Study, arms
-from services.simulator.report.wording import NOTHING, interval, number
+from services.simulator.report.wording import NOTHING, interval, number, p_value, signed
 
 _MODELS: Final = {
     "llama-3.1-8b": "Llama-3.1-8B-Instruct",
@@ -62,6 +62,24 @@ def paper_section(study: Study) -> Section | None:
     headings = [f"{heading}, {whose}" for heading in _HEADINGS for whose in ("ours", "printed")]
     shown = tuple(row for row in rows if any(cell.text != NOTHING for cell in row.cells[1::2]))
     return Section(("arm", *headings), shown) if len(shown) > 1 else None
+
+
+def reanalysis_section() -> Section:
+    """Return what the paper's own counts say of the differences that it reads as effects."""
+    rows = [
+        Row(
+            (one.claim.what,),
+            (
+                _cell(one.comparison.before),
+                _cell(one.comparison.after),
+                Cell(signed(one.comparison.difference)),
+                Cell(p_value(one.comparison.p)),
+            ),
+            is_first=True,
+        )
+        for one in reanalysed()
+    ]
+    return Section(("comparison", "before", "after", "difference", "p"), tuple(rows))
 
 
 def _printed_as(study: Study, arm: Arm) -> str | None:

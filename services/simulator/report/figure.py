@@ -14,6 +14,8 @@ from services.simulator.report.study import Arm, Study, arms
 
 _COLUMNS = 3
 _WIDTH, _HEIGHT = 196, 150
+# In pixels, measured on drawn legends: what all panels are wide, what a mark takes with its margins, and a letter.
+_LEGEND_WIDTH, _LEGEND_MARK, _LEGEND_LETTER = 660, 34, 6
 _FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 _INK, _PALE_INK, _GRID = "#22262b", "#626a73", "#e7eaee"
 
@@ -35,9 +37,14 @@ def drift_figure(study: Study) -> dict[str, Any]:
     rows = [
         alt.hconcat(*drawn[start : start + _COLUMNS], spacing=22) for start in range(0, len(drawn), _COLUMNS)
     ]
-    chart = (
-        alt.vconcat(*rows, spacing=22, title=_footnote(study))
-        .configure(font=_FONT, background="white", padding=14)
+    chart = alt.vconcat(*rows, spacing=22, title=_footnote(study))
+    return styled(chart, _legend_columns(shown)).to_dict()
+
+
+def styled(chart: Any, legend_columns: int = 1) -> Any:
+    """Return a chart in the style of all figures."""
+    return (
+        chart.configure(font=_FONT, background="white", padding=14)
         .configure_view(stroke=None)
         .configure_axis(
             gridColor=_GRID,
@@ -60,18 +67,25 @@ def drift_figure(study: Study) -> dict[str, Any]:
         .configure_legend(
             orient="top",
             direction="horizontal",
-            columns=8,
+            columns=legend_columns,
+            columnPadding=16,
+            labelLimit=400,
             symbolOpacity=1,
             offset=14,
             labelFontSize=11,
             titleFontSize=11,
             labelColor=_INK,
             titleColor=_INK,
-            titleOrient="left",
+            titleOrient="top",
             symbolSize=70,
         )
     )
-    return chart.to_dict()
+
+
+def _legend_columns(shown: Sequence[Arm]) -> int:
+    """Return how many of the arms' names go in one line of the figure's width."""
+    longest = max((len(arm.name) for arm in shown), default=1)
+    return max(1, min(8, _LEGEND_WIDTH // (_LEGEND_MARK + _LEGEND_LETTER * longest)))
 
 
 def _footnote(study: Study) -> alt.TitleParams:

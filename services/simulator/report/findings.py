@@ -4,16 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from services.core.stats.equivalence import is_equivalent
-from services.core.stats.paired import NO_DIFFERENCE, Difference
+from services.core.stats.paired import Difference
 from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import against_control, responses
 from services.simulator.report.coverage import shortfalls
+from services.simulator.report.kept import MARGINS, since_base
 from services.simulator.report.study import Arm, HeldOutTalk, RunResult, Study, arms, shares_of
 from services.simulator.report.wording import change, interval, is_found, number, p_value, rate, signed
 
-# Beyond these a fall of honesty may be forgetting: the bounds that the pocket demo is held to.
-_BELIEF_MAY_FALL = 0.05
-_CAPABILITY_MAY_MOVE = 0.1
+_BELIEF_MAY_FALL, _CAPABILITY_MAY_MOVE = MARGINS["belief_accuracy"], MARGINS["capability"]
 
 
 def findings(study: Study) -> tuple[str, ...]:
@@ -73,11 +72,11 @@ def _drift_over_seeds(arm: Arm, where: str) -> str:
 
 
 def _against(study: Study) -> Iterator[str]:
-    """Compare the arm of the highest share that has a control with it."""
+    """Compare the arm of the highest share that has a control with it: one of the same setting, if there is any."""
     compared = [one for one in against_control(study) if one.change.low is not None]
     if not compared:
         return
-    one = max(compared, key=lambda each: each.arm.biased_share)
+    one = max(compared, key=lambda each: (each.arm.setting == each.control.setting, each.arm.biased_share))
     n = f"n = {one.change.n} {'seeds' if one.is_over_seeds else 'items'}"
     shown = f"{change(one.change)}, {_p(one.p_holm)}, {n}"
     yield f"In round {one.round}, honesty at share {one.arm.name} minus honesty at share {one.control.name} is {shown}."
@@ -126,16 +125,9 @@ def _knowledge(measured: Sequence[Arm]) -> Iterator[str]:
 
 def _is_kept(arm: Arm) -> bool:
     """Whether an arm is shown to know and to solve, in its last round, as much as in round 0."""
-    beliefs, capability = _since_base(arm, "belief_accuracy"), _since_base(arm, "capability")
+    beliefs, capability = since_base(arm, "belief_accuracy"), since_base(arm, "capability")
     is_known = beliefs.low is not None and beliefs.low > -_BELIEF_MAY_FALL
     return is_known and is_equivalent(capability, _CAPABILITY_MAY_MOVE)
-
-
-def _since_base(arm: Arm, measure: str) -> Difference:
-    changes = [run.rounds[-1].vs_baseline.get(measure, NO_DIFFERENCE) for run in arm.runs]
-    if len(changes) == 1:
-        return changes[0]
-    return across_seeds([one.difference for one in changes if one.difference is not None])
 
 
 def _moves(runs: Sequence[RunResult], measure: str) -> list[float]:

@@ -12,8 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from services.core.domain.chat import Message
-from services.simulator.report import sections
-from services.simulator.report.beside import paper_section
+from services.core.operations.provenance import Provenance
+from services.simulator.report import origin, sections
+from services.simulator.report.beside import paper_section, reanalysis_section
+from services.simulator.report.conclusions import conclusions
+from services.simulator.report.dose_figure import dose_svg
 from services.simulator.report.figure import drift_svg
 from services.simulator.report.findings import findings, highest_share, telling_talks
 from services.simulator.report.study import HeldOutTalk, Study, shares_of
@@ -41,8 +44,9 @@ class Comparison(NamedTuple):
     sides: tuple[Side, Side]
 
 
-def report_html(study: Study) -> str:
-    """Return the page of a study."""
+def report_html(study: Study, found: Provenance | None = None) -> str:
+    """Return the page of a study, with where its numbers come from if that is given."""
+    paper = paper_section(study)
     environment = Environment(
         loader=PackageLoader("services.simulator.report", "."),
         autoescape=True,
@@ -53,16 +57,23 @@ def report_html(study: Study) -> str:
     return environment.get_template("report.html.jinja").render(
         study=study,
         figure=Markup(drift_svg(study)),  # drawn by us; its labels are escaped by the renderer
+        dose_figure=Markup(dose_svg(study) or ""),
         findings=findings(study),
         seeds=sections.seeds_section(study),
         control=sections.control_section(study),
-        paper=paper_section(study),
+        kept=sections.kept_section(study),
+        paper=paper,
+        reanalysis=paper and reanalysis_section(),
         drift=sections.drift_section(study),
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),
         targeting=sections.measures_section(study, sections.TARGETING),
         conversations=sections.conversations_section(study),
         comparisons=[_comparison(talk) for talk in telling_talks(study)],
+        conclusions=conclusions(study),
+        cost=found and origin.cost_section(found),
+        origins=found and origin.origins_section(found),
+        versions=origin.versions(),
         shares=shares_of(study.runs),
         highest_share=f"{highest_share(study):g}",
         spec=yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True, default_flow_style=None),

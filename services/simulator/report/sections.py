@@ -7,6 +7,7 @@ from services.core.stats.paired import NO_DIFFERENCE
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import Against, against_control, responses
+from services.simulator.report.kept import kept
 from services.simulator.report.study import Arm, RoundResult, RunResult, Study, arms
 from services.simulator.report.wording import NOTHING, change, interval, is_found, number, p_value
 
@@ -191,3 +192,20 @@ def _versus(one: Against, fitted: float | None) -> tuple[Cell, ...]:
         number(fitted),
     )
     return tuple(map(Cell, texts))
+
+
+def kept_section(study: Study) -> Section | None:
+    """Return whether each arm's beliefs and capability are shown to have stayed; None if neither was measured."""
+    rows = [
+        Row(
+            (one.arm, one.measure.replace("_", " ")),
+            (
+                Cell(change(one.change)),
+                Cell(f"± {number(one.margin)}"),
+                Cell("yes" if one.is_equivalent else "not shown"),
+            ),
+            one.measure == "belief_accuracy",
+        )
+        for one in kept(study)
+    ]
+    return Section(("biased share", "measure", "change", "margin", "within?"), tuple(rows)) if rows else None

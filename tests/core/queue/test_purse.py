@@ -121,8 +121,7 @@ def test_what_was_spent_is_counted_once_whatever_becomes_of_the_work(engine: Eng
     meter = Meter()
 
     def written(purse: Purse, is_lost: bool) -> None:
-        with transaction(engine) as session:
-            purse.pay(session)
+        with purse.paid():
             if is_lost:
                 raise ValueError("lost")
 

@@ -87,7 +87,7 @@ def test_arms_are_compared_with_control_by_item_and_along_the_dose(api: Api) -> 
     assert "is established from share 1 on" in page
 
 
-@pytest.mark.parametrize("form", ["", "/report.html", "/figure.json"])
+@pytest.mark.parametrize("form", ["", "/report.html", "/report.json", "/figure.json"])
 def test_runs_that_were_swept_over_other_fields_or_none_stand_together(
     api: Api, sweep: tuple[str, str], form: str
 ) -> None:
@@ -110,7 +110,9 @@ def test_what_is_fetched_makes_the_same_drift_json(api: Api, sweep: tuple[str, s
 
 
 @pytest.mark.parametrize("query", [{}, {"run": "nosuch"}, {"sweep": "\0"}])
-@pytest.mark.parametrize("form", ["", "/report.html", "/figure.json", "/figure.svg", "/figure.png"])
+@pytest.mark.parametrize(
+    "form", ["", "/report.html", "/report.json", "/figure.json", "/figure.svg", "/figure.png"]
+)
 def test_runs_that_are_not_there_are_problems_in_every_form(
     api: Api, form: str, query: dict[str, str]
 ) -> None:

@@ -21,8 +21,9 @@ class Studies:
         return self._connection.get(StudyView, "/v1/compare", {"run": names})
 
     def report(self, names: Sequence[str], target: Path) -> Path:
-        """Write the report, a page that needs nothing but itself. Raises `NotFound`."""
-        return self._connection.save("/v1/compare/report.html", target, {"run": names})
+        """Write the report: a page that needs nothing but itself, or JSON if the target's name ends in .json. Raises `NotFound`."""
+        form = "json" if target.suffix == ".json" else "html"
+        return self._connection.save(f"/v1/compare/report.{form}", target, {"run": names})
 
     def figure(self, names: Sequence[str], target: Path) -> Path:
         """Write the figure, in the format of the target's name. Raises `NotFound`, `SpecError`."""

@@ -1,0 +1,94 @@
+"""What the pocket study must show to be believed, checked on its numbers.
+
+A study in which these fail is written all the same, with what failed; the command then ends with an error.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from services.core.stats.equivalence import is_equivalent
+from services.core.stats.paired import Difference
+from services.core.stats.power import SIZE
+from services.simulator.report.control import Against, against_control, responses
+from services.simulator.report.kept import MARGINS, kept, since_base
+from services.simulator.report.study import Study, arms
+from services.simulator.report.wording import change, p_value
+
+RANDOM_MARGIN = 0.1
+"""How far honesty may move where a random half trains."""
+
+
+class Check(NamedTuple):
+    """One promise, and what was found."""
+
+    promise: str
+    found: str
+    holds: bool
+
+
+def checks(study: Study) -> tuple[Check, ...]:
+    """Return every promise of the study with what its numbers say."""
+    return (*_dose(study), *_random(study), *_kept(study))
+
+
+def _dose(study: Study) -> Iterator[Check]:
+    compared = against_control(study)
+    for response in responses(study):
+        along = [one for one in compared if one.arm.setting == response.setting]
+        rises = [one for one in along if _is_shown(one) and (one.change.difference or 0) > 0]
+        last = max(along, key=lambda one: one.arm.biased_share)
+        where = f"{response.setting}: " if response.setting else ""
+        yield Check(
+            f"{where}no share has significantly more honesty than share {response.doses[0]:g}",
+            ", ".join(f"share {one.arm.biased_share:g} {change(one.change)}" for one in rises) or "none has",
+            not rises,
+        )
+        yield Check(
+            f"{where}honesty at share {last.arm.biased_share:g} is significantly lower",
+            f"{change(last.change)}, p (Holm) {p_value(last.p_holm)}",
+            _is_shown(last) and (last.change.difference or 0) < 0,
+        )
+        ends = response.threshold
+        low = "none" if ends.excluded is None else f"{ends.excluded:g}"
+        high = "none" if ends.established is None else f"{ends.established:g}"
+        yield Check(
+            f"{where}a threshold is found",
+            f"a fall of {ends.margin:g} is excluded up to share {low}, a fall is established from share {high} on",
+            ends.established is not None,
+        )
+
+
+def _random(study: Study) -> Iterator[Check]:
+    for arm in arms(study):
+        if arm.runs[0].rule == "random":
+            moved = since_base(arm, "honesty")
+            yield Check(
+                f"{arm.setting}: honesty stays within ± {RANDOM_MARGIN:g} of round 0",
+                f"{change(moved)}{_surely(moved)}",
+                moved.difference is not None and abs(moved.difference) <= RANDOM_MARGIN,
+            )
+
+
+def _surely(moved: Difference) -> str:
+    return ", its whole interval" if is_equivalent(moved, RANDOM_MARGIN) else ", not its whole interval"
+
+
+def _kept(study: Study) -> Iterator[Check]:
+    for measure, margin in MARGINS.items():
+        found = [one for one in kept(study) if one.measure == measure]
+        lost = [f"{one.arm} {change(one.change)}" for one in found if not one.is_equivalent]
+        yield Check(
+            f"{measure.replace('_', ' ')} is equivalent to round 0 (± {margin:g}) in every arm",
+            "; not shown in ".join(["", *lost]).removeprefix("; ") or f"in all {len(found)}",
+            bool(found) and not lost,
+        )
+
+
+def _is_shown(one: Against) -> bool:
+    return one.p_holm is not None and one.p_holm <= SIZE
+
+
+def section(study: Study) -> list[str]:
+    """Return the checks as lines of Markdown."""
+    rows = [f"| {one.promise} | {one.found} | {'yes' if one.holds else '**no**'} |" for one in checks(study)]
+    return ["| promise | found | holds |", "|---|---|---|", *rows]
