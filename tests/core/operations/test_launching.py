@@ -54,7 +54,7 @@ def test_a_run_that_ends_while_it_is_cancelled_has_ended(engine: Engine) -> None
             cancelling = pool.submit(cancel, engine, run_id, waits := threading.Event())
             waits.wait()
             rounds.close_phase(session, last)
-        with pytest.raises(StateConflict, match="has succeeded already"):
+        with pytest.raises(StateConflict, match=r"has ended \(succeeded\)"):
             cancelling.result()
     assert status(engine, run_id) is RunStatus.SUCCEEDED
 

@@ -76,7 +76,10 @@ def test_policies_measured_differently_are_told_apart_by_field(api: Api) -> None
     ("verdicts", "said"),
     [
         (judged(1)[1:], "are not wholly measured yet"),
-        ([replace(verdict, scorer_version="0") for verdict in judged(1)], "robust 0 and robust 1; rescore"),
+        (
+            [replace(verdict, scorer_version="0") for verdict in judged(1)],
+            "robust 0 and robust 1; `driftloop rescore",
+        ),
     ],
 )
 def test_policies_that_cannot_be_paired_yet_are_a_conflict(
