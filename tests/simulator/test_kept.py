@@ -22,9 +22,17 @@ def moved(capability: float, seed: int) -> RunResult:
         ((-0.01, 0.0, 0.01), True),
         # Each seed's items show it, the seeds together don't.
         ((-0.08, 0.0, 0.08), False),
-        ((-0.01, -0.01), False),
+        ((-0.01, -0.01), True),
+        ((-0.095, -0.095), False),
     ],
-    ids=["items", "items, at the margin", "seeds", "seeds that differ", "seeds too alike for an interval"],
+    ids=[
+        "items",
+        "items, at the margin",
+        "seeds",
+        "seeds that differ",
+        "seeds too alike, by items",
+        "too alike, at the margin",
+    ],
 )
 def test_an_arm_is_kept_if_its_whole_interval_lies_within_the_margin(
     capabilities: tuple[float, ...], is_kept: bool
