@@ -89,7 +89,8 @@ def hosted_of(spec: RunSpec) -> Mapping[str, str]:
         f"evaluation.judges.{part}" if getattr(evaluation.judges, part) else "evaluation.judge": name
         for part, name in evaluation.panel.items()
     }
-    return {"conversation.user_model": spec.conversation.user_model, **named}
+    veto = {"mitigations.veto": spec.mitigations.veto} if spec.mitigations.has_veto else {}
+    return {"conversation.user_model": spec.conversation.user_model, **veto, **named}
 
 
 class Catalogue:

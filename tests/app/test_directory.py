@@ -8,7 +8,6 @@ import pytest
 
 from services.app.directory import LocalDirectory
 from services.core.domain.errors import SpecError
-from services.core.llm.fleet import Fleet
 from services.core.llm.policies import WirePolicies
 from services.core.settings import Settings
 from services.pocket.policy.server import PocketServer
@@ -37,12 +36,12 @@ def directory(**policy_urls: str | list[str]) -> LocalDirectory:
 
 
 def test_a_base_with_a_url_is_spoken_to_over_the_wire():
-    assert isinstance(directory(pocket="http://policy:8001").policies("pocket"), WirePolicies)
+    (server,) = directory(pocket="http://policy:8001").servers("pocket")
+    assert isinstance(server, WirePolicies)
 
 
 def test_a_base_with_several_urls_is_a_fleet():
     found = directory(pocket=["http://one:8001", "http://two:8001"])
-    assert isinstance(found.policies("pocket"), Fleet)
     assert found.policies("pocket") is found.policies("pocket")
     assert len(found.servers("pocket")) == 2
 
@@ -56,7 +55,8 @@ def test_a_base_of_the_settings_needs_a_server(tmp_path: Path):
 
 def test_a_base_without_one_is_served_here_once():
     found = directory()
-    assert isinstance(found.policies("pocket"), PocketServer)
+    (server,) = found.servers("pocket")
+    assert isinstance(server, PocketServer)
     assert found.policies("pocket") is found.policies("pocket")
 
 
