@@ -176,6 +176,7 @@ def completion(
 
 def _spoilt(fault: str, text: str) -> str:
     return {
+        "timeout": text,  # late, for whoever waited
         "empty": "",
         "controls": f"nul \x00 bell \x07 escape \x1b[31m {text}",
         "huge": "x" * 1_000_000,
