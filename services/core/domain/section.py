@@ -1,6 +1,6 @@
 """What every part of a spec is made of: frozen, complete, and refusing what it does not know."""
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticKnownError
@@ -19,8 +19,10 @@ class Section(BaseModel):
     def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
         """Refuse `seed: no`, which would be 0, and the other way round. (Text is read as a number: to YAML 1e-4 is text.)"""
         wanted = cls.model_fields[str(info.field_name)].annotation
-        if isinstance(value, bool) and (wanted is int or wanted is float):
-            raise PydanticKnownError("int_type" if wanted is int else "float_type")
+        # `Annotated[float, …] | None` wants a number too.
+        kinds = {wanted, *(kind for part in get_args(wanted) for kind in (part, *get_args(part)[:1]))}
+        if isinstance(value, bool) and bool not in kinds and (int in kinds or float in kinds):
+            raise PydanticKnownError("int_type" if int in kinds else "float_type")
         if isinstance(value, int | float) and not isinstance(value, bool) and wanted is bool:
             raise PydanticKnownError("bool_type")
         return value
