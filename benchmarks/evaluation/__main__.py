@@ -9,22 +9,19 @@ import argparse
 import json
 import os
 import platform
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.evaluation import rows
 from benchmarks.evaluation.server import POLICY
+from benchmarks.processes import python_with, server
 
 IN_FLIGHT = 64
 """Items at once: the default of a run."""
@@ -52,7 +49,7 @@ def main() -> None:
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n"
     )
-    with _inspect(given.inspect) as inspect, tempfile.TemporaryDirectory() as folder:
+    with python_with(INSPECT, given.inspect) as inspect, tempfile.TemporaryDirectory() as folder:
         rows.write(Path(folder))
         ours = [sys.executable, "-m", "benchmarks.evaluation.ours"]
         theirs = [inspect, Path(__file__).with_name("inspect_mask.py")]
@@ -76,7 +73,7 @@ def _print(pairs: Sequence[tuple[Took, Took]]) -> None:
 
 
 def _took(command: Sequence[object], folder: str) -> Took:
-    with _server() as url:
+    with server("benchmarks.evaluation.server") as url:
         told = _told([*command, url, folder, IN_FLIGHT])
         with urllib.request.urlopen(f"{url}/counts") as answer:
             counts: dict[str, int] = json.load(answer)
@@ -92,42 +89,6 @@ def _told(command: Sequence[object]) -> dict[str, Any]:
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-@contextmanager
-def _server() -> Generator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.evaluation.server", "--port", str(port)])
-    try:
-        while not _listens(port):
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def _inspect(python: Path | None) -> Generator[Path]:
-    """Yield a Python with inspect_evals in it; without one that is named, an environment is made for as long as it is needed."""
-    if python is not None:
-        yield python
-        return
-    folder = Path(tempfile.mkdtemp(prefix="driftloop-inspect-"))
-    try:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        made = folder / "bin/python"
-        subprocess.run([made, "-m", "pip", "install", "-q", *INSPECT], check=True)
-        yield made
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

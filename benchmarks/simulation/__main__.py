@@ -9,19 +9,16 @@ import argparse
 import json
 import os
 import platform
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.processes import python_with, server
 from benchmarks.simulation import talks
 
 EXCHANGES = 5
@@ -30,7 +27,7 @@ WAVES = 3
 """Conversations are this many times those in flight."""
 UNDELAYED = 200
 """Conversations at no latency."""
-INSPECT = "inspect-ai==0.3.285"
+INSPECT = ("inspect-ai==0.3.285", "openai")
 
 
 class Took(NamedTuple):
@@ -57,7 +54,7 @@ def main() -> None:
     if given.what == "memory":
         _memory(given.conversations)
         return
-    with _inspect(given.inspect) as inspect:
+    with python_with(INSPECT, given.inspect) as inspect:
         _delayed(inspect, given.repeats)
         _undelayed(inspect, given.repeats)
 
@@ -77,7 +74,7 @@ def _delayed(inspect: Path, repeats: int) -> None:
 
 def _side_by_side(inspect: Path, in_flight: int) -> dict[str, Took]:
     conversations = WAVES * in_flight
-    with _server(1.0) as url:
+    with server("benchmarks.simulation.server", "--latency-s", 1.0) as url:
         return {
             "driftloop": _ours(url, conversations, in_flight, "wire"),
             "bare loop": _bare(url, conversations, in_flight),
@@ -89,7 +86,7 @@ def _side_by_side(inspect: Path, in_flight: int) -> dict[str, Took]:
 def _undelayed(inspect: Path, repeats: int) -> None:
     print("\n| no latency, 100 in flight | turns/s | CPU ms a call |\n|---|---|---|")
     pairs: list[tuple[Took, Took]] = []
-    with _server(0.0) as url:
+    with server("benchmarks.simulation.server", "--latency-s", 0.0) as url:
         for _ in range(repeats):
             ours = _ours(url, UNDELAYED, 100, "wire")
             pairs.append((ours, _inspected(inspect, url, UNDELAYED, 100)))
@@ -101,7 +98,7 @@ def _undelayed(inspect: Path, repeats: int) -> None:
 
 
 def _memory(conversations: int) -> None:
-    with _server(0.0) as url:
+    with server("benchmarks.simulation.server", "--latency-s", 0.0) as url:
         arguments = [url, conversations, 2, 400, "wire", 1000]
         took = _told([sys.executable, "-m", "benchmarks.simulation.ours", *arguments])
     memory: list[float] = took["memory_mib"]
@@ -145,43 +142,6 @@ def _told(command: Sequence[object]) -> dict[str, Any]:
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-@contextmanager
-def _server(latency_s: float) -> Generator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks.simulation.server", "--port", str(port)]
-    process = subprocess.Popen([*command, "--latency-s", str(latency_s)])
-    try:
-        while not _listens(port):
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
-def _inspect(python: Path | None) -> Generator[Path]:
-    """Yield a Python with Inspect AI in it; without one that is named, an environment is made for as long as it is needed."""
-    if python is not None:
-        yield python
-        return
-    folder = Path(tempfile.mkdtemp(prefix="driftloop-inspect-"))
-    try:
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        made = folder / "bin/python"
-        subprocess.run([made, "-m", "pip", "install", "-q", INSPECT, "openai"], check=True)
-        yield made
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
