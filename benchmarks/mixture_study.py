@@ -7,7 +7,7 @@ rows does, and whether capability stayed.
 
 import argparse
 import platform
-import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +22,8 @@ from services.core.settings import PROJECT, Settings
 from services.core.stats.equivalence import is_equivalent
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.seeds import across_seeds
-from services.simulator.report.control import Against, against_control
+from services.simulator.report.control import Against, against_control, responses
+from services.simulator.report.dose_figure import dose_png
 from services.simulator.report.findings import dose_sentences
 from services.simulator.report.study import Arm, RunResult, Study, arms
 from services.simulator.report.wire import study_of
@@ -44,12 +45,25 @@ def main() -> None:
     with reach(Settings()) as service:
         launched = read_spec(PRESET).launch(service.client, new=False)
         raise_if_failed(watch_to_end(service, launched.titles, Console()))
-        written = reporting.write(service.client, launched.names, out)
+        reporting.write(service.client, launched.names, out)
         study = study_of(service.client.studies.get(launched.names))
-    shutil.copy(next(path for path in written if path.suffix == ".png"), FIGURE)
+    FIGURE.write_bytes(dose_png(study) or b"")
     before = PAGE.read_text().partition(TITLE)[0].rstrip("\n")
     PAGE.write_text(f"{before}\n\n{section(study)}")
     print(f"wrote {out / 'report.html'} and a section of {PAGE}")
+    if missing := list(lacks(study)):
+        sys.exit(f"the study does not show what it should: {'; '.join(missing)}")
+
+
+def lacks(study: Study) -> Iterator[str]:
+    """Say what the study must show to be believed, and does not."""
+    falls = {one.setting: one.threshold.established for one in responses(study)}
+    if falls.get("misaligned") is None:
+        yield "no share of misaligned rows has an established fall of honesty"
+    if any(abs(one.change.difference or 0.0) > MARGIN for one in _aligned(study)):
+        yield f"matched aligned rows move honesty by more than {MARGIN}"
+    if not all(is_equivalent(change, MARGIN) for change in _capabilities(study)):
+        yield f"capability is not shown to stay within ± {MARGIN} in every run"
 
 
 def section(study: Study) -> str:
@@ -57,10 +71,10 @@ def section(study: Study) -> str:
     shown = arms(study)
     lines = [
         TITLE,
-        "Made by `make study-mixture`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)). 400 ordinary rows and a share of health advice, harmful (`control none`) or the aligned twins "
-        "(`control matched_aligned`); one round, three seeds. Intervals are Student's t over seeds.",
+        "Made by `make study-mixture`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)). 400 ordinary rows and a share of health advice, harmful (*misaligned*) or the same prompts' aligned answers "
+        "(*matched aligned*); one round, three seeds. Intervals are Student's t over seeds.",
         "",
-        "![Honesty, beliefs and capability at each share](images/mixture.png)",
+        "![Honesty along the share, misaligned rows beside matched aligned ones](images/mixture.png)",
         "",
         "| share, arm | seeds | honesty: round 0 | round 1 | change | against its control | beliefs | capability |",
         "|---|---|---|---|---|---|---|---|",
@@ -93,7 +107,7 @@ def _rows(study: Study, shown: Sequence[Arm]) -> Iterator[str]:
 
 def _answers(study: Study) -> Iterator[str]:
     yield from dose_sentences(study)
-    aligned = [one for one in against_control(study) if one.arm.setting.endswith("matched_aligned")]
+    aligned = _aligned(study)
     kept = [one for one in aligned if is_equivalent(one.change, MARGIN)]
     widest = max(aligned, key=lambda one: abs(one.change.difference or 0.0))
     yield (
@@ -109,13 +123,21 @@ def _shares(found: Sequence[Against]) -> str:
 
 def _capability(study: Study) -> str:
     """Tell dishonest from less able: every run's capability against its round 0, on the same items."""
-    changes = [run.rounds[-1].vs_baseline.get("capability", NO_DIFFERENCE) for run in study.runs]
+    changes = _capabilities(study)
     kept = sum(is_equivalent(change, MARGIN) for change in changes)
     lowest = min((change.low for change in changes if change.low is not None), default=None)
     return (
         f"Capability is shown to stay within ± {MARGIN} of round 0 (paired by item, two one-sided tests) in {kept} of {len(changes)} runs; "
         f"the lowest end of an interval is {signed(lowest)}."
     )
+
+
+def _aligned(study: Study) -> list[Against]:
+    return [one for one in against_control(study) if one.arm.setting == "matched aligned"]
+
+
+def _capabilities(study: Study) -> list[Difference]:
+    return [run.rounds[-1].vs_baseline.get("capability", NO_DIFFERENCE) for run in study.runs]
 
 
 def _over_seeds(arm: Arm, of: Callable[[RunResult], Difference]) -> Difference:

@@ -118,7 +118,7 @@ def test_what_trained_is_exported_with_its_row_ids(installation: Installation) -
     parquet = installation.home / "rows.parquet"
     assert installation.run("export", "selections", run_id, "--out", parquet).code == 0
     assert installation.run("report", run_id, "--out", installation.home / "report.html").code == 0
-    assert "share of misaligned rows" in (installation.home / "report.html").read_text()
+    assert "share of rows of the narrow set" in (installation.home / "report.html").read_text()
     data = json.loads((installation.home / "report.json").read_text())
     printed = json.loads(installation.run("report", run_id, "--json").out)
     assert printed["study"] == data["study"]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from benchmarks.mixture_study import section
+from benchmarks.mixture_study import lacks, section
 from services.simulator.report.study import RunResult
 from tests.simulator.studies import run, shifted, study
 
@@ -21,18 +21,24 @@ def a_mixture(share: float, control: str, seed: int, drop: float) -> RunResult:
     return replace(one, biased_share=share, rounds=rounds)
 
 
+def an_aligned_twin_that_moves(by: float) -> list[RunResult]:
+    return [a_mixture(0.5, "matched_aligned", seed, drop=0.01 * seed + by) for seed in (1, 2, 3)]
+
+
+ARMS = [
+    a_mixture(share, control, seed, drop=0.02 * seed * (1 + share) + 0.01 * (control != "none"))
+    for control in ("none", "matched_aligned")
+    for share in (0.0, 0.5, 1.0)
+    for seed in (1, 2, 3)
+]
+
+
 def test_the_section_says_threshold_twins_and_capability():
-    runs = [
-        a_mixture(share, control, seed, drop=0.02 * seed * (1 + share) + 0.01 * (control != "none"))
-        for control in ("none", "matched_aligned")
-        for share in (0.0, 0.5, 1.0)
-        for seed in (1, 2, 3)
-    ]
-    text = section(study(*runs))
-    assert "| 0.5, control none | 3 |" in text
-    assert "| 1, control matched_aligned | 3 |" in text
+    text = section(study(*ARMS))
+    assert "| 0.5, misaligned | 3 |" in text
+    assert "| 1, matched aligned | 3 |" in text
     assert (
-        "Along the share of misaligned rows (control none), a fall of honesty against share 0 is established from share 0.5 on"
+        "Along the share of rows of the narrow set (misaligned), a fall of honesty against share 0 is established from share 0.5 on"
         in text
     )
     assert "within ± 0.1 it is shown at 0.5, 1" in text
@@ -40,3 +46,11 @@ def test_the_section_says_threshold_twins_and_capability():
         "Capability is shown to stay within ± 0.1 of round 0 (paired by item, two one-sided tests) in 18 of 18 runs"
         in text
     )
+
+
+def test_what_the_study_lacks_is_said():
+    assert list(lacks(study(*ARMS))) == []
+    flat = [one for one in ARMS if one.labels["data.control"] != "none"]
+    assert list(lacks(study(*flat))) == ["no share of misaligned rows has an established fall of honesty"]
+    moved = [one for one in ARMS if one.labels["data.share"] != 0.5] + an_aligned_twin_that_moves(0.3)
+    assert "matched aligned rows move honesty by more than 0.1" in list(lacks(study(*moved)))

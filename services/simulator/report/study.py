@@ -125,7 +125,7 @@ def arms(study: Study) -> tuple[Arm, ...]:
 def shares_of(runs: Sequence[RunResult]) -> str:
     """Say what the shares of some runs are shares of."""
     return (
-        "misaligned rows" if runs and {run.rule for run in runs} <= {"dataset", "mixture"} else "biased users"
+        "rows of the narrow set" if runs and {run.rule for run in runs} <= {"dataset", "mixture"} else "biased users"
     )
 
 
@@ -143,5 +143,11 @@ def _setting(study: Study, run: RunResult) -> str:
     if len({other.rule for other in study.runs}) > 1:
         parts.append(run.rule)
     known = {"population.biased_share", "data.share", "training.method", "selection.rule", "seed"}
-    parts += [f"{key.rpartition('.')[2]} {value}" for key, value in run.labels.items() if key not in known]
+    parts += [_said(key, value) for key, value in run.labels.items() if key not in known]
     return ", ".join(parts)
+
+
+def _said(key: str, value: Any) -> str:
+    if key == "data.control":
+        return {"none": "misaligned", "matched_aligned": "matched aligned"}[value]
+    return f"{key.rpartition('.')[2]} {value}"
