@@ -37,7 +37,8 @@ def a_run(engine: Engine, evaluation_items: int = 5, again: bool = False, **chan
 def close_next(engine: Engine) -> bool:
     """Close the shard that is due, as a worker would whose work takes no time; False if none was due."""
     with transaction(engine) as session:
-        held = phases.claim_next(session, list(PhaseName), "w", 60)
+        if (held := phases.claim_next(session, list(PhaseName), "w", 60)) is not None:
+            phases.progress(session, held, held.last_unit - held.first_unit)
         if held is not None and phases.finish(session, held):
             rounds.close_phase(session, held)
     return held is not None

@@ -39,8 +39,8 @@ DRAWN: Final = "^/v1/compare/"
 ANY_HEADER: Final = "in header - object with unexpected properties"
 """The one thing that fits no description and is still no mistake."""
 
-Known = Mapping[str, str | int]
-"""What leads to something, by parameter: `path.run_id`, `query.run`."""
+Known = Mapping[str, Sequence[str | int]]
+"""What leads to something, by parameter: `path.run_id`, `query.run`. Each is an example too."""
 
 
 @schemathesis.check
@@ -145,22 +145,25 @@ def _leading(document: Mapping[str, Any], known: Known) -> dict[str, Any]:
     for operations in leading["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
-                value = known.get(f"{parameter['in']}.{parameter['name']}")
-                if value is not None:
+                values = known.get(f"{parameter['in']}.{parameter['name']}")
+                if values:
                     is_list = parameter["schema"].get("type") == "array"
-                    parameter["example"] = [value] if is_list else value
+                    shown = [[value] if is_list else value for value in values]
+                    parameter["examples"] = {
+                        str(place): {"value": value} for place, value in enumerate(shown)
+                    }
     return leading
 
 
 def _config(headers: Mapping[str, str], known: Known) -> schemathesis.Config:
-    paths = {name: value for name, value in known.items() if name.startswith("path.")}
+    paths = {name: [*values] for name, values in known.items() if name.startswith("path.")}
     return schemathesis.Config.from_dict(
         {
             "seed": SEED,
             "generation": {"deterministic": True, "max-examples": CASES, "no-shrink": True},
             "continue-on-failure": True,
             "headers": dict(headers),
-            "dictionaries": {name: {"values": [value]} for name, value in paths.items()},
+            "dictionaries": {name: {"values": values} for name, values in paths.items()},
             "parameters": {name: {"dictionary": name, "probability": OFTEN} for name in paths},
             "checks": {name: {"enabled": False} for name in LEFT_OUT},
             "operations": [{"include-path-regex": DRAWN, "phases": {"coverage": {"enabled": False}}}],

@@ -1,15 +1,11 @@
 """Evaluations over REST: how far, what found, and every verdict with its texts."""
 
 import pytest
-from sqlalchemy import Engine
 
-from services.core.db import phases
 from services.core.db.session import transaction
 from services.core.db.verdicts import readings_of, verdicts_of
 from services.core.domain.measures import measures
-from services.core.domain.phases import PhaseName
-from services.core.queue import rounds
-from tests.core.db.builders import a_run
+from tests.core.db.builders import a_run, close_next
 from tests.core.db.facts import a_talk, a_verdict, measure
 from tests.simulator.api.service import Api
 
@@ -107,17 +103,6 @@ def test_what_is_not_there_is_a_problem(api: Api, evaluated: tuple[str, int]) ->
     assert api.client.get(f"{place}/verdicts/nosuch/known_facts/i1").status_code == 422
 
 
-def work_next(engine: Engine) -> bool:
-    """Close the shard that is due as a worker does, which tells of its progress; False if none was due."""
-    with transaction(engine) as session:
-        if (claim := phases.claim_next(session, list(PhaseName), "w", 60)) is not None:
-            phases.progress(session, claim, claim.last_unit - claim.first_unit)
-    with transaction(engine) as session:
-        if claim is not None and phases.finish(session, claim):
-            rounds.close_phase(session, claim)
-    return claim is not None
-
-
 def test_what_failed_is_asked_again(api: Api) -> None:
     run = a_run(api.engine, evaluation_items=ITEMS)
     assert (
@@ -125,7 +110,7 @@ def test_what_failed_is_asked_again(api: Api) -> None:
     )
     for round_ in range(2):
         measure(api.engine, run, round_, VERDICTS)
-    while work_next(api.engine):
+    while close_next(api.engine):
         pass
     again = api.client.post(f"/v1/runs/{run[:6]}/rounds/1/rejudge")
     assert (again.status_code, again.json()["failed"], again.json()["run"]["status"]) == (200, 1, "running")

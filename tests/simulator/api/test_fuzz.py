@@ -1,7 +1,7 @@
 """Whatever is asked of whatever operation, by whomever: no 5xx, nothing that the description does not tell, one shape of failure.
 
-No worker is running: a run that was cancelled is there with all that its rounds made, another waits for workers that never
-come. Its events are watched too: a stream lives a twentieth of a second here.
+No worker is running: a run that was cancelled is there with all that its rounds made, one that was worked to its end, and
+another waits for workers that never come. Its events are watched too: a stream lives a twentieth of a second here.
 """
 
 from typing import Any, Final
@@ -15,7 +15,7 @@ from services.core.db.tokens import Scope
 from services.core.db.trajectory_lists import Filter, ids
 from services.core.operations import launching
 from services.simulator.api import events
-from tests.core.db.builders import a_run
+from tests.core.db.builders import a_run, close_next
 from tests.simulator.api.fuzzing import Known, Undone, let_loose
 from tests.simulator.api.service import SPEC, Api
 from tests.simulator.api.test_auth import contents
@@ -33,6 +33,9 @@ def known(guarded: Api, monkeypatch: pytest.MonkeyPatch) -> Known:
     """What is there, and a database that has it."""
     monkeypatch.setattr(events, "LIFETIME_S", 0.05)
     monkeypatch.setattr(events, "POLL_S", 0.05)
+    ended = a_worked_run(guarded, seed=8)
+    while close_next(guarded.engine):
+        pass
     run = a_worked_run(guarded)
     a_run(guarded.engine, seed=9)
     sweep = guarded.client.post(
@@ -44,21 +47,21 @@ def known(guarded: Api, monkeypatch: pytest.MonkeyPatch) -> Known:
         evaluation = evaluations.rounds_of(session, run)[1]
         talk = ids(session, Filter(runs=(run,)), 1)[0]
     return {
-        "path.run_id": run,
-        "path.round": 1,
-        "path.sweep_id": sweep.json()["id"],
-        "path.trajectory_id": talk,
-        "path.evaluation_id": evaluation,
-        "path.benchmark": "mask",
-        "path.subset": "known_facts",
-        "path.item": "i00",
-        "path.key": f"run-{run}-r1",
-        "path.environment": "pocket",
-        "path.name": SCENARIO,
-        "query.run": run,
-        "query.sweep": sweep.json()["id"],
-        "query.base": "pocket",
-        "query.other": f"run-{run}-r1",
+        "path.run_id": (run, ended),
+        "path.round": (1,),
+        "path.sweep_id": (sweep.json()["id"],),
+        "path.trajectory_id": (talk,),
+        "path.evaluation_id": (evaluation,),
+        "path.benchmark": ("mask",),
+        "path.subset": ("known_facts",),
+        "path.item": ("i00",),
+        "path.key": (f"run-{run}-r1",),
+        "path.environment": ("pocket",),
+        "path.name": (SCENARIO,),
+        "query.run": (run,),
+        "query.sweep": (sweep.json()["id"],),
+        "query.base": ("pocket",),
+        "query.other": (f"run-{run}-r1",),
     }
 
 
