@@ -45,7 +45,7 @@ SELECT id, run_id, round, slot, scenario, profile, user_kind, policy, status,
                    'temperature', 1.0, 'max_tokens', 256, 'seed', abs(hashint8extended(id, place)),
                    'finish_reason', 'stop', 'latency_s', pg_temp.draw(id, place, 3000) / 1000.0,
                    'prompt_tokens', 120 + 80 * place, 'completion_tokens', 60 + pg_temp.draw(id, place, 40),
-                   'cost_usd', NULL, 'top_p', 1.0, 'token_ids', NULL, 'reasoning', NULL) ORDER BY place)
+                   'cost_usd', NULL, 'input_usd_per_million', NULL, 'output_usd_per_million', NULL, 'top_p', 1.0, 'token_ids', NULL, 'reasoning', NULL) ORDER BY place)
         FROM unnest('{assistant,rating,user,assistant,rating,user,assistant,rating}'::text[]) WITH ORDINALITY AS c (role, place)),
        1, timestamptz '2026-01-01' + id * interval '1 second'
 FROM (

@@ -66,6 +66,8 @@ class Examination:
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
             cost_usd=reply.cost_usd,
+            input_usd_per_million=reply.input_usd_per_million,
+            output_usd_per_million=reply.output_usd_per_million,
         )
 
 
@@ -86,6 +88,8 @@ async def ruling(judgement: Awaitable[Judgement]) -> Ruling:
         prompt_tokens=said.prompt_tokens,
         completion_tokens=said.completion_tokens,
         cost_usd=said.cost_usd,
+        input_usd_per_million=said.input_usd_per_million,
+        output_usd_per_million=said.output_usd_per_million,
         latency_s=said.latency_s,
         attempts=said.attempts,
     )

@@ -1,6 +1,7 @@
 """What an evaluation keeps of each call, as it stands in a verdict's `detail`.
 
-A record is raw: what was replied, what was ruled, why a call failed. Scorers read records and never change them.
+A record is raw: what was replied, what was ruled, why a call failed. Scorers read records and never change them. Beside a cost stand the
+prices that held then; records from before prices were kept have none.
 """
 
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ class Reply(Record):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost_usd: float | None = None
+    input_usd_per_million: float | None = None
+    output_usd_per_million: float | None = None
 
     @property
     def is_blank(self) -> bool:
@@ -42,6 +45,8 @@ class Ruling(Record):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost_usd: float | None = None
+    input_usd_per_million: float | None = None
+    output_usd_per_million: float | None = None
     latency_s: float | None = None
     attempts: int = 1
 

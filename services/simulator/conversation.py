@@ -236,6 +236,8 @@ def _call(role: CallRole, model: str, sampling: Sampling, reply: ChatReply) -> C
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,
         cost_usd=reply.cost_usd,
+        input_usd_per_million=reply.input_usd_per_million,
+        output_usd_per_million=reply.output_usd_per_million,
         top_p=sampling.top_p,
         token_ids=reply.token_ids if role == "assistant" else None,
         reasoning=reply.reasoning,

@@ -63,6 +63,8 @@ def _call(judge: Judge, number: int, said: Judgement | None, finish_reason: str)
         prompt_tokens=said and said.prompt_tokens,
         completion_tokens=said and said.completion_tokens,
         cost_usd=said and said.cost_usd,
+        input_usd_per_million=said and said.input_usd_per_million,
+        output_usd_per_million=said and said.output_usd_per_million,
         reply=number,
         ruling=said and clean(said.text),
     )

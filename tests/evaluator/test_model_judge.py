@@ -165,6 +165,7 @@ def test_a_ruling_says_who_ruled_and_what_it_took() -> None:
     assert (said.text, said.cause, said.model) == ("Fine.\nAnswer: B", None, "judge-1-2026-01-01")
     assert (said.prompt_tokens, said.completion_tokens, said.attempts) == (100, 10, 1)
     assert said.cost_usd == pytest.approx(0.0002)
+    assert (said.input_usd_per_million, said.output_usd_per_million) == (1, 10)
     assert said.latency_s is not None
     assert said.latency_s > 0
 

@@ -2,12 +2,13 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.core.domain.chat import ChatRequest
+from services.core.domain.chat import ChatReply, ChatRequest
 from services.core.domain.errors import StaleClaim
 from services.core.domain.judging import BinaryCase, Elicitation, NumericCase
 from services.core.domain.measures import measures
@@ -309,6 +310,25 @@ def test_an_items_independent_calls_are_made_at_once(tmp_path: Path) -> None:
     asyncio.run(evaluate_items([one_item], examined, 1, lambda _: None))
     assert isinstance(examined.model, ScriptedModel)
     assert examined.model.most_at_once == 7
+
+
+class Priced(ScriptedModel):
+    """A hosted policy whose prices are known."""
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        said = await super().chat(request)
+        return replace(said, cost_usd=3e-6, input_usd_per_million=1, output_usd_per_million=2)
+
+
+def test_a_reply_is_kept_with_its_cost_and_the_prices_then(everything: tuple[EvaluationItem, ...]) -> None:
+    examined = replace(examination(), model=Priced(lambda _: "A"))
+    question = next(item for item in everything if item.benchmark is Benchmark.CAPABILITY)
+    reply = one(question, examined).detail["reply"]
+    assert (reply["cost_usd"], reply["input_usd_per_million"], reply["output_usd_per_million"]) == (
+        3e-6,
+        1,
+        2,
+    )
 
 
 def test_seeds_know_the_run_but_not_the_policy(everything: tuple[EvaluationItem, ...]) -> None:

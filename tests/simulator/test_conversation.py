@@ -91,7 +91,25 @@ def test_calls_are_kept_with_their_effective_settings():
     assert [call.role for call in done.calls] == ["assistant", "user", "assistant", "rating", "rating"]
     first = done.calls[0]
     assert (first.model, first.temperature, first.max_tokens, first.prompt_tokens) == ("run-a-r0", 0.5, 20, 7)
-    assert first.cost_usd is None
+    assert (first.cost_usd, first.input_usd_per_million, first.output_usd_per_million) == (None, None, None)
+
+
+class Priced(Scripted):
+    """A hosted model whose prices are known."""
+
+    async def chat(self, request: ChatRequest) -> ChatReply:
+        said = await super().chat(request)
+        return replace(said, cost_usd=13e-6, input_usd_per_million=1, output_usd_per_million=2)
+
+
+def test_a_call_is_kept_with_the_prices_that_its_cost_was_reckoned_by():
+    done = asyncio.run(converse(SLOT, stage(says("Rest."), Priced(lambda _: "7"))))
+    spent = {
+        call.role: (call.cost_usd, call.input_usd_per_million, call.output_usd_per_million)
+        for call in done.calls
+    }
+    paid, free = (13e-6, 1, 2), (None, None, None)
+    assert spent == {"assistant": free, "user": paid, "rating": paid}
 
 
 def test_an_unreadable_rating_is_asked_once_more_with_another_seed():

@@ -36,7 +36,8 @@ class Hosted(LiteralJudge):
 
     async def validates(self, case: ValidationCase) -> Judgement:
         said = await super().validates(case)
-        return replace(said, prompt_tokens=90, completion_tokens=2, cost_usd=0.001, latency_s=0.5)
+        said = replace(said, prompt_tokens=90, completion_tokens=2, cost_usd=0.001, latency_s=0.5)
+        return replace(said, input_usd_per_million=10, output_usd_per_million=50)
 
 
 def staged(replies: list[str], judge: LiteralJudge | None, rating: str = "7", **rules: object) -> Stage:
@@ -71,6 +72,7 @@ def test_a_reply_that_validates_vetoes_and_leaves_ratings_and_rulings():
 def test_what_rulings_took_is_kept():
     *_, last = ended(["Rest."], Hosted()).calls
     assert (last.prompt_tokens, last.completion_tokens, last.cost_usd, last.latency_s) == (90, 2, 0.001, 0.5)
+    assert (last.input_usd_per_million, last.output_usd_per_million) == (10, 50)
 
 
 def test_without_such_a_reply_it_is_scored_as_it_would_be_without_a_veto():

@@ -64,7 +64,7 @@ class TokenChoice:
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What came back. `token_ids` and counts are None where a provider does not tell; so is an unknown price."""
+    """What came back. `token_ids` and counts are None where a provider does not tell; so are unknown prices."""
 
     text: str
     finish_reason: str
@@ -73,6 +73,10 @@ class ChatReply:
     completion_tokens: int | None = None
     token_ids: tuple[int, ...] | None = None
     cost_usd: float | None = None
+    input_usd_per_million: float | None = None
+    """What a million tokens of prompts cost when it was asked."""
+    output_usd_per_million: float | None = None
+    """What a million tokens of replies cost then."""
     reasoning: str | None = None
     """What a reasoning model thought before its answer, where its server keeps that apart."""
     model: str | None = None

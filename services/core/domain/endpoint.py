@@ -3,11 +3,18 @@
 Keys stay in the environment: an endpoint names the variable.
 """
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl
 
 Price = Annotated[float, Field(ge=0, le=10_000)]
+
+
+class Prices(NamedTuple):
+    """What a million tokens cost; None where that is not known."""
+
+    input_usd_per_million: float | None = None
+    output_usd_per_million: float | None = None
 
 
 class Endpoint(BaseModel):
@@ -36,6 +43,11 @@ class Endpoint(BaseModel):
     def is_priced(self) -> bool:
         """Whether both prices are known."""
         return self.input_usd_per_million is not None and self.output_usd_per_million is not None
+
+    @property
+    def prices(self) -> Prices:
+        """What its tokens cost now."""
+        return Prices(self.input_usd_per_million, self.output_usd_per_million)
 
     def cost_usd(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
         """Return what a call cost, or None where prices or counts are not known."""

@@ -80,6 +80,10 @@ class Judgement:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost_usd: float | None = None
+    input_usd_per_million: float | None = None
+    """What a million tokens of prompts cost when it was asked."""
+    output_usd_per_million: float | None = None
+    """What a million tokens of replies cost then."""
     latency_s: float | None = None
     attempts: int = 1
     """How often it was asked; tokens, cost and time are of all attempts together."""

@@ -104,6 +104,10 @@ class Call:
     prompt_tokens: int | None
     completion_tokens: int | None
     cost_usd: float | None
+    input_usd_per_million: float | None = None
+    """What a million tokens of prompts cost when it was asked; None where that is not known, or was not yet kept."""
+    output_usd_per_million: float | None = None
+    """What a million tokens of replies cost then."""
     top_p: float = 1.0
     token_ids: tuple[int, ...] | None = None
     """What the policy drew, end token included, where its server tells: re-tokenising the text may differ."""

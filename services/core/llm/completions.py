@@ -7,12 +7,14 @@ from typing import Any
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 from services.core.domain.chat import ChatReply, ChatRequest, TokenChoice, clean
+from services.core.domain.endpoint import Prices
 from services.core.domain.errors import ProviderError
 from services.core.llm.model import NO_LOGPROBS
 from services.core.llm.wire import Answer
 
 _TOO_LONG = re.compile(r"context[ _]length|maximum model length")
 _LONGEST_NAME = 200
+UNPRICED = Prices()
 LONGEST_REPLY_CHARACTERS = 200_000
 """A reply that is longer than this is no reply: a server that does not heed `max_tokens`, or something that is no model."""
 
@@ -93,8 +95,10 @@ def cause_of(complaint: str, request: ChatRequest) -> str:
     return "context_length" if _TOO_LONG.search(complaint.lower()) else "refused"
 
 
-def reply_of(completion: Completion, started: float, cost_usd: float | None = None) -> ChatReply:
-    """Return the reply of a completion that was asked for at `started` (`time.perf_counter`).
+def reply_of(
+    completion: Completion, started: float, cost_usd: float | None = None, prices: Prices = UNPRICED
+) -> ChatReply:
+    """Return the reply of a completion that was asked for at `started` (`time.perf_counter`), with the prices in force.
 
     Raises `ProviderError`: `refused` if the provider itself withheld it, `oversized` if it is no reply.
     """
@@ -117,6 +121,8 @@ def reply_of(completion: Completion, started: float, cost_usd: float | None = No
         completion_tokens=usage.completion_tokens,
         token_ids=choice.token_ids,
         cost_usd=usage.cost if cost_usd is None else cost_usd,
+        input_usd_per_million=prices.input_usd_per_million,
+        output_usd_per_million=prices.output_usd_per_million,
         reasoning=None if reasoning is None else clean(reasoning),
         model=None if completion.model is None else clean(completion.model)[:_LONGEST_NAME],
         choices=_choices(choice.logprobs),

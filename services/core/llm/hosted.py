@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from services.core.domain.chat import ChatReply, ChatRequest
-from services.core.domain.endpoint import Endpoint
+from services.core.domain.endpoint import Endpoint, Prices
 from services.core.domain.errors import ProviderError, SpecError
 from services.core.llm.completions import Completion, body_of, cause_of, read_completion, reply_of
 from services.core.llm.limits import Limits, Unlimited
@@ -58,7 +58,7 @@ class WireModel:
         completion = await self._complete(request)
         usage = completion.usage
         cost_usd = self._endpoint.cost_usd(usage.prompt_tokens, usage.completion_tokens)
-        return reply_of(completion, started, cost_usd)
+        return reply_of(completion, started, cost_usd, self._endpoint.prices)
 
     async def _complete(self, request: ChatRequest) -> Completion:
         answer = await self._wire.post("/v1/chat/completions", body_of(request, self._endpoint.model))
@@ -79,6 +79,7 @@ class LiteLlmModel:
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         self._key = _key(endpoint)
         self._litellm = _litellm()
+        self._prices = endpoint.prices if endpoint.is_priced else _list_prices(self._litellm, endpoint.model)
 
     async def close(self) -> None:
         """Nothing to close: LiteLLM keeps its own connections."""
@@ -118,7 +119,7 @@ class LiteLlmModel:
         cost_usd = self._endpoint.cost_usd(usage.prompt_tokens, usage.completion_tokens)
         if cost_usd is None:
             cost_usd = getattr(answer, "_hidden_params", {}).get("response_cost")
-        return reply_of(completion, started, cost_usd)
+        return reply_of(completion, started, cost_usd, self._prices)
 
 
 def _failure(request: ChatRequest, model: str, error: Exception) -> ProviderError:
@@ -148,6 +149,20 @@ def _litellm() -> Any:
     # It prints advice beside every error, where a program may read JSON.
     litellm.suppress_debug_info = True
     return litellm
+
+
+def _list_prices(litellm: Any, model: str) -> Prices:
+    """Return what LiteLLM reckons a model's calls by, as far as it knows."""
+    try:
+        known = litellm.model_cost[litellm.get_model_info(model)["key"]]
+    except Exception:  # it has no one class for a model that it does not know
+        return Prices()
+    return Prices(*(_per_million(known.get(f"{what}_cost_per_token")) for what in ("input", "output")))
+
+
+def _per_million(usd: float | None) -> float | None:
+    # Without the noise of the product: 0.15, not 0.15000000000000002.
+    return None if usd is None else round(usd * 1e6, 6)
 
 
 def _key(endpoint: Endpoint) -> str | None:

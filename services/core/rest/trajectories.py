@@ -57,6 +57,10 @@ class CallView(Model):
     prompt_tokens: int | None = Field(default=None, examples=[120])
     completion_tokens: int | None = Field(default=None, examples=[24])
     cost_usd: float | None = None
+    input_usd_per_million: float | None = Field(default=None, examples=[0.15])
+    """What a million tokens of prompts cost when this was asked; null where that is not known, or was not yet kept."""
+    output_usd_per_million: float | None = Field(default=None, examples=[0.6])
+    """What a million tokens of replies cost then."""
     top_p: float = 1.0
     token_ids: tuple[int, ...] | None = None
     """What the policy drew, where its server tells."""

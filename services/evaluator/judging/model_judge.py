@@ -137,6 +137,8 @@ def _judgement(replies: list[ChatReply], attempts: int) -> Judgement:
         prompt_tokens=_sum([reply.prompt_tokens for reply in replies]),
         completion_tokens=_sum([reply.completion_tokens for reply in replies]),
         cost_usd=_sum([reply.cost_usd for reply in replies]),
+        input_usd_per_million=last.input_usd_per_million,
+        output_usd_per_million=last.output_usd_per_million,
         latency_s=_sum([reply.latency_s for reply in replies]),
         attempts=attempts,
     )

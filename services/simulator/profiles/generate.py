@@ -180,6 +180,8 @@ class Generation:
             prompt_tokens=reply and reply.prompt_tokens,
             completion_tokens=reply and reply.completion_tokens,
             cost_usd=reply and reply.cost_usd,
+            input_usd_per_million=reply and reply.input_usd_per_million,
+            output_usd_per_million=reply and reply.output_usd_per_million,
         )
 
     def _note_failure(self, model: str, error: ProviderError) -> None:

@@ -43,6 +43,9 @@ class Made(_Line):
     completion_tokens: Count | None
     cost_usd: float | None
     """Unknown is null, never 0."""
+    input_usd_per_million: float | None = None
+    """What a million tokens of prompts cost then; lines from before this was kept have none."""
+    output_usd_per_million: float | None = None
 
 
 class PersonLine(_Line):

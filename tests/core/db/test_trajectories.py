@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from services.core.db import trajectories
 from services.core.db.session import transaction
@@ -35,3 +35,16 @@ def test_how_often_users_were_out_of_role_is_counted_by_turns(engine: Engine) ->
     with transaction(engine) as session:
         found = trajectories.users_out_of_role(session, run_id)
     assert {round_: (rate.value, rate.n) for round_, rate in found.items()} == {1: (0.25, 4)}
+
+
+def test_calls_from_before_prices_were_kept_still_read(engine: Engine) -> None:
+    run_id = a_run(engine)
+    asked = Call("user", "m", 1.0, 48, 7, "stop", 0.01, 20, 5, 30e-6, 1.0, 2.0)
+    new, old = hold(engine, run_id, 1, [a_trajectory(slot, calls=(asked,)) for slot in range(2)])
+    with transaction(engine) as session:
+        drop = "calls #- '{0,input_usd_per_million}' #- '{0,output_usd_per_million}'"
+        session.execute(text(f"UPDATE trajectories SET calls = {drop} WHERE id = :old"), {"old": old})
+    with transaction(engine) as session:
+        assert trajectories.get(session, new).trajectory.calls == (asked,)
+        unknown = replace(asked, input_usd_per_million=None, output_usd_per_million=None)
+        assert trajectories.get(session, old).trajectory.calls == (unknown,)

@@ -33,7 +33,7 @@ def model_at(url: str, way: str, **more: object) -> WireModel | LiteLlmModel:
     if way == "wire":
         return WireModel(Endpoint.model_validate({"model": "any", "url": url, **more}), patience=PATIENCE)
     return LiteLlmModel(
-        Endpoint.model_validate({"model": "openai/any", "api_base": f"{url}/v1", **more}), patience=PATIENCE
+        Endpoint.model_validate({"model": "openai/any", "api_base": f"{url}/v1"} | more), patience=PATIENCE
     )
 
 
@@ -64,6 +64,31 @@ def test_a_reply_comes_with_counts_and_price(monkeypatch: pytest.MonkeyPatch, wa
     assert reply.text.startswith("I think ")
     assert (reply.prompt_tokens, reply.finish_reason) == (8, "stop")
     assert reply.cost_usd == pytest.approx((8 + 2 * (reply.completion_tokens or 0)) / 1e6)
+    assert prices(reply) == (1, 2)
+
+
+def prices(reply: ChatReply) -> tuple[float | None, float | None]:
+    return reply.input_usd_per_million, reply.output_usd_per_million
+
+
+@pytest.mark.parametrize("way", ["wire", "litellm"])
+def test_a_price_that_nobody_knows_is_none(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        (reply,) = asked(model_at(url, way), [request(1)])
+    assert isinstance(reply, ChatReply)
+    assert (reply.cost_usd, *prices(reply)) == (None, None, None)
+
+
+def test_without_prices_of_its_own_an_endpoint_has_litellms_and_a_cost_by_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        (reply,) = asked(model_at(url, "litellm", model="openai/gpt-4o-mini"), [request(1)])
+    assert isinstance(reply, ChatReply)
+    assert prices(reply) == (0.15, 0.6)
+    assert reply.cost_usd == pytest.approx((0.15 * 8 + 0.6 * (reply.completion_tokens or 0)) / 1e6)
 
 
 @pytest.mark.parametrize("way", ["wire", "litellm"])

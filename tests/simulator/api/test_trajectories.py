@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from services.core.db.session import transaction
 from services.core.domain.selection import Label, Selected
-from services.core.domain.trajectory import TrajectoryStatus, UserKind
+from services.core.domain.trajectory import Call, TrajectoryStatus, UserKind
 from tests.core.db.builders import a_run
 from tests.core.db.facts import a_trajectory, choose, hold
 from tests.simulator.api.service import Api
@@ -120,7 +120,9 @@ def test_what_makes_no_sense_is_named(api: Api, query: dict[str, object], field:
 
 def test_a_list_holds_openings_and_a_trajectory_everything(api: Api, two_runs: tuple[str, str]) -> None:
     long = "I feel low. " * 50
-    (made,) = hold(api.engine, two_runs[1], 2, [a_trajectory(0, said=(long, "<b>rest</b>"), ratings=(8,))])
+    asked = Call("assistant", "hosted", 1.0, 48, 7, "stop", 0.01, 20, 5, 30e-6, 1.0, 2.0)
+    talk = a_trajectory(0, said=(long, "<b>rest</b>"), ratings=(8,), calls=(asked,))
+    (made,) = hold(api.engine, two_runs[1], 2, [talk])
     (item,) = listed(api, run=two_runs[1], round=2)
     assert "messages" not in item
     assert item["opening"] == long[:200]
@@ -128,6 +130,8 @@ def test_a_list_holds_openings_and_a_trajectory_everything(api: Api, two_runs: t
     assert [message["role"] for message in whole["messages"]] == ["system", "user", "assistant"]
     assert whole["messages"][2]["content"] == "<b>rest</b>"
     assert (whole["ratings"], whole["satisfaction"], whole["calls"][0]["seed"]) == ([8], 8, 7)
+    spent = [whole["calls"][0][f"{price}_usd_per_million"] for price in ("input", "output")]
+    assert (whole["calls"][0]["cost_usd"], *spent) == (30e-6, 1, 2)
     assert whole["selection"] is None
 
 

@@ -89,6 +89,10 @@ def test_every_scenario_gets_its_people_and_every_refusal_has_its_cause(tmp_path
     spent = sum(line.made.cost_usd or 0 for _, line in lines if line.made)
     assert tally.total.cost_usd > spent > 0
     assert tally.total.unpriced == 0
+    then = {
+        (line.made.input_usd_per_million, line.made.output_usd_per_million) for _, line in lines if line.made
+    }
+    assert then == {tuple(PRICES.values())}
 
 
 def test_what_is_kept_is_what_a_run_meets_and_the_linter_passes(tmp_path: Path) -> None:
