@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,34 @@ def test_without_prices_of_its_own_an_endpoint_has_litellms_and_a_cost_by_them(
     assert isinstance(reply, ChatReply)
     assert prices(reply) == (0.15, 0.6)
     assert reply.cost_usd == pytest.approx((0.15 * 8 + 0.6 * (reply.completion_tokens or 0)) / 1e6)
+
+
+def test_a_sampled_call_is_drawn_anew_whatever_cache_litellm_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    with provider() as url:
+        model = model_at(url, "litellm")
+        # A cache that something else in this process has set up, and that enters itself among the callbacks.
+        litellm: Any = sys.modules["litellm"]
+        for hooks in ("input_callback", "success_callback", "_async_success_callback"):
+            monkeypatch.setattr(litellm, hooks, [])
+        monkeypatch.setattr(litellm, "cache", litellm.Cache(type="local"))
+        first, second = asyncio.run(one_after_the_other(model, [request(1), request(1)]))
+        requests = seen(url)["requests"]
+    assert first.text == second.text  # the provider's draw, by the request's seed
+    assert requests == 2
+
+
+async def one_after_the_other(
+    model: WireModel | LiteLlmModel, requests: Sequence[ChatRequest]
+) -> list[ChatReply]:
+    replies: list[ChatReply] = []
+    try:
+        for which in requests:
+            replies.append(await model.chat(which))
+            await asyncio.sleep(0.1)  # what is to be cached is written after the reply is there
+        return replies
+    finally:
+        await model.close()
 
 
 @pytest.mark.parametrize("way", ["wire", "litellm"])
