@@ -295,7 +295,7 @@ def pocket_serve(
 
 @pocket.command("data")
 def pocket_data(root: Annotated[Path, typer.Argument(help="The project folder.")] = Path()) -> None:
-    """Write the pocket world's scenarios and benchmark rows anew."""
+    """Write the pocket world's scenarios, benchmark rows, training sets and safety rows anew."""
     commands.pocket_data(root)
 
 

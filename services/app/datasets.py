@@ -24,7 +24,7 @@ Data = Annotated[
         help="A folder with mask/, deceptionbench.json, capability/; or a training set: a file, or a folder with a file a level."
     ),
 ]
-Folder = Annotated[Path, typer.Argument(help="A folder with mask/, deceptionbench.json, capability/.")]
+Folder = Annotated[Path, typer.Argument(help="Where to put it; benchmarks get their places below it.")]
 SHOWN_SKIPS = 20
 
 

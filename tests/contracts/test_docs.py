@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -63,15 +64,66 @@ def test_every_field_and_setting_says_what_it_is():
     assert silent == []
 
 
+PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")]
+
+
+def quoted(page: Path) -> list[str]:
+    """The command lines of `driftloop` that a page shows, in code."""
+    text = page.read_text()
+    blocks = re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`(driftloop [^`]*)`", text)
+    lines = [
+        line for block in blocks for line in re.findall(r"^\W*(driftloop [^#|&>\n]*)", block, re.MULTILINE)
+    ]
+    return [line.strip() for line in (*spans, *lines)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_command_line_that_is_shown_exists(page: Path):
+    assert [line for line in quoted(page) if unknown_in(line)] == []
+
+
+def unknown_in(line: str) -> str | None:
+    """Return what a command line says that the program does not know: a command or an option."""
+    words = re.sub(r"[…\[\]()]", " ", line).split()[1:]
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands"):
+        name = words.pop(0).split("|")[0]
+        if name not in command.commands:
+            return None if name.startswith("-") or name == "driftloop" else name
+        command = command.commands[name]
+    known = {option for parameter in command.params for option in parameter.opts}
+    return next((word for word in words if word.startswith("--") and word.strip("`.,;") not in known), None)
+
+
+def test_a_stale_command_line_is_found():
+    assert unknown_in("driftloop launch my.yaml --wtach") == "--wtach"
+    assert unknown_in("driftloop tokens make") == "make"
+    assert unknown_in("driftloop pocket build FOLDER --seed 1") is None
+
+
+def anchors(page: Path) -> set[str]:
+    """The names by which a page's headings are linked to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def linked(page: Path) -> list[Path]:
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
     return [page.parent / target for target in targets if "://" not in target]
 
 
-@pytest.mark.parametrize(
-    "page",
-    [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")],
-    ids=lambda page: str(page.relative_to(PROJECT)),
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_links_lead_somewhere(page: Path):
     assert [str(target) for target in linked(page) if not target.exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_to_a_heading_find_it(page: Path):
+    targets = re.findall(r"\]\(([^)\s:]*)#([^)\s]+)\)", page.read_text())
+    lost = [
+        f"{name}#{anchor}"
+        for name, anchor in targets
+        if anchor not in anchors((page.parent / name) if name else page)
+    ]
+    assert lost == []

@@ -1,4 +1,4 @@
-"""Writes the generated files that are committed: the pocket scenarios, the benchmark rows and the safety rows."""
+"""Writes the generated files that are committed: the pocket scenarios, benchmark rows, training sets and safety rows."""
 
 import json
 from pathlib import Path
