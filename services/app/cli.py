@@ -81,7 +81,7 @@ def watch(runs: Annotated[list[str], typer.Argument(metavar="RUN…", help="Runs
 @app.command()
 def resume(  # one parameter a limit
     run: RunId,
-    budget_tokens: Annotated[int | None, typer.Option(min=1, help="Most tokens, all together.")] = None,
+    budget_tokens: Annotated[int | None, typer.Option(help="Most tokens, all together.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Most US dollars, all together.")] = None,
     budget_hours: Annotated[float | None, typer.Option(help="Most hours of work, all together.")] = None,
     is_watched: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,

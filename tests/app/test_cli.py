@@ -132,6 +132,19 @@ def test_a_finished_run_is_not_resumed(small_sweep: SmallSweep) -> None:
     assert "is finished" in done.err
 
 
+@pytest.mark.parametrize(
+    ("limit", "typed", "line"),
+    [
+        ("tokens", "0", "budget.tokens: 0 does not fit; use a whole number from 1 to 1,000,000,000,000,000"),
+        ("usd", "-1", "budget.usd: -1.0 does not fit; use a number above 0 up to 1,000,000,000"),
+        ("hours", "nan", "budget.hours: nan does not fit; use a number above 0 up to 1,000,000"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(installation: Installation, limit: str, typed: str, line: str) -> None:
+    done = installation.run("resume", "3f2a91bc", f"--budget-{limit}", typed)
+    assert (done.code, done.out, done.err) == (2, "", f"driftloop: {line}\n")
+
+
 def looked(small_sweep: SmallSweep, *arguments: object) -> Ended:
     done = small_sweep.installation.run(*arguments)
     assert done.code == 0, done.err

@@ -125,7 +125,9 @@ def arms(study: Study) -> tuple[Arm, ...]:
 def shares_of(runs: Sequence[RunResult]) -> str:
     """Say what the shares of some runs are shares of."""
     return (
-        "rows of the narrow set" if runs and {run.rule for run in runs} <= {"dataset", "mixture"} else "biased users"
+        "rows of the narrow set"
+        if runs and {run.rule for run in runs} <= {"dataset", "mixture"}
+        else "biased users"
     )
 
 

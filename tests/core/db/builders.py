@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from services.core.db import phases
+from services.core.db import budgets, phases
 from services.core.db.runs import NewRun
 from services.core.db.session import transaction
 from services.core.domain.identity import Fingerprints, run_hash
@@ -42,3 +42,12 @@ def close_next(engine: Engine) -> bool:
         if held is not None and phases.finish(session, held):
             rounds.close_phase(session, held)
     return held is not None
+
+
+def run_out(engine: Engine, spent_tokens: int, **changes: object) -> str:
+    """Make a run that has spent so much, more than its budget, and that was stopped for it."""
+    run_id = a_run(engine, **changes)
+    with transaction(engine) as session:
+        budgets.pay(session, run_id, spent_tokens, None)
+        assert run_id in budgets.stop_used_up(session)
+    return run_id

@@ -11,7 +11,7 @@ from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.client import Client
 from services.core.rest.client import connection as wire
 from services.core.rest.client.trajectories import BEST_FIRST, Which
-from tests.core.db.builders import a_run, a_spec
+from tests.core.db.builders import a_run, a_spec, run_out
 from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure
 from tests.core.rest.conftest import Service
 from tests.core.rest.cutting import cut_line
@@ -107,6 +107,19 @@ def test_a_run_is_planned_launched_stopped_resumed_and_deleted(client: Client) -
     assert [one.id for one in client.runs.list(status=[RunStatus.CANCELLED])] == [run.id]
     client.runs.delete(run.id)
     assert list(client.runs.list()) == []
+
+
+def test_a_run_that_is_out_of_budget_is_resumed_with_a_larger_one(service: Service, client: Client) -> None:
+    run_id = run_out(service.engine, 120, budget={"tokens": 100, "hours": 2.0})
+    with pytest.raises(StateConflict, match=r"can't go on, budget\.tokens: 120 of 100 tokens are spent"):
+        client.runs.resume(run_id)
+    with pytest.raises(SpecError, match=r"^budget\.tokens: 0 does not fit; use a whole number from 1"):
+        client.runs.resume(run_id, budget={"tokens": 0})
+    with pytest.raises(SpecError, match=r"^budget\.hours: inf does not fit"):
+        client.runs.resume(run_id, budget={"hours": float("inf")})
+    run = client.runs.resume(run_id, budget={"tokens": 5000})
+    assert (run.status, run.spent.tokens) == (RunStatus.RUNNING, 120)
+    assert (run.budget.tokens, run.budget.hours) == (5000, 2.0)
 
 
 def test_a_clone_is_its_model_with_changes(client: Client) -> None:

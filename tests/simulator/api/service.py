@@ -42,9 +42,9 @@ class Api:
             return {"Authorization": f"Bearer {tokens.create(session, name, scope)}"}
 
 
-def open_api(engine: Engine, data: Path, auth: str) -> Api:
-    """Return the API on a database, `open` or by `tokens`."""
-    settings = Settings.model_validate({"data": data, "auth": auth})
+def open_api(engine: Engine, data: Path, auth: str, **more: object) -> Api:
+    """Return the API on a database, `open` or by `tokens`, with more settings if there are."""
+    settings = Settings.model_validate({"data": data, "auth": auth, **more})
     rung: list[str] = []
     ring: Callable[[Sequence[str]], None] = rung.extend
     app = create_api(ApiState(engine, settings, Catalogue(settings), ring))

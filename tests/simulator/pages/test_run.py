@@ -3,12 +3,14 @@
 import re
 from html import unescape
 
+import pytest
+
 from services.core.db import runs
 from services.core.db.session import transaction
 from services.core.db.tokens import Scope
 from services.core.domain.phases import RunStatus
 from services.core.domain.trajectory import Call, TrajectoryStatus
-from tests.core.db.builders import a_run
+from tests.core.db.builders import a_run, run_out
 from tests.core.db.facts import a_trajectory, hold, measure
 from tests.simulator.api.service import Api
 from tests.simulator.pages.browsing import let_in, send, visit
@@ -121,6 +123,37 @@ def test_cancel_and_resume(api: Api) -> None:
     send(api, f"/runs/{run_id}/resume", {})
     assert api.client.get(f"/v1/runs/{run_id}").json()["status"] == "running"
     assert api.rung == [run_id]
+
+
+def test_a_run_that_is_out_of_budget_asks_for_a_larger_one_and_goes_on_with_it(api: Api) -> None:
+    run_id = run_out(api.engine, 120, budget={"tokens": 100, "hours": 2.0})
+    page = visit(api, f"/runs/{run_id}").text
+    form = page[page.index(f'action="/runs/{run_id}/resume"') :].partition("</form>")[0]
+    # The limits that it has, and no others, to be typed over.
+    assert re.findall(r'<input name="(\w+)".*? value="([^"]*)" required>', form) == [
+        ("tokens", "100"),
+        ("hours", "2.0"),
+    ]
+    refused = send(api, f"/runs/{run_id}/resume", {"tokens": "110", "hours": "2.0"})
+    assert refused.status_code == 409
+    assert "budget.tokens: 120 of 110 tokens are spent" in text_of(refused.text)
+    answer = send(api, f"/runs/{run_id}/resume", {"tokens": " 5000 ", "hours": "2.0"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run_id}")
+    run = api.client.get(f"/v1/runs/{run_id}").json()
+    assert (run["status"], run["budget"]) == ("running", {"tokens": 5000, "usd": None, "hours": 2.0})
+    assert api.rung == [run_id]
+    assert 'name="tokens"' not in visit(api, f"/runs/{run_id}").text
+
+
+@pytest.mark.parametrize(
+    ("limit", "typed"), [("tokens", "many"), ("tokens", "0"), ("hours", "-1"), ("usd", "nan")]
+)
+def test_a_limit_that_is_none_is_named_on_the_page(api: Api, limit: str, typed: str) -> None:
+    run_id = run_out(api.engine, 120, budget={"tokens": 100})
+    answer = send(api, f"/runs/{run_id}/resume", {limit: typed})
+    assert answer.status_code == 422
+    assert f"budget.{limit}: " in text_of(answer.text)
+    assert api.client.get(f"/v1/runs/{run_id}").json()["status"] == "out_of_budget"
 
 
 def test_only_who_may_launch_may_cancel(guarded: Api) -> None:

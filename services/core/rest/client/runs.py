@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from services.core.domain.complaints import fit
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.rest.client.connection import Connection, part
 from services.core.rest.client.following import events_of
-from services.core.rest.launches import LaunchedRun, Rejudged
+from services.core.rest.launches import LaunchedRun, Rejudged, Resumption
 from services.core.rest.models import EventView, PhaseView, RoundView, RunSummary, RunView, ShardView
 
 
@@ -47,7 +48,9 @@ class Runs:
 
         `budget` has new limits (`tokens`, `usd`, `hours`); the others stay. Raises `NotFound`, `StateConflict`, `SpecError`.
         """
-        return self._connection.post(RunView, f"{_path(run)}/resume", {"budget": dict(budget or {})})
+        # Checked here, too: JSON has no way to say some of the numbers that are none.
+        how = fit(Resumption, {"budget": dict(budget or {})}).model_dump(exclude_none=True)
+        return self._connection.post(RunView, f"{_path(run)}/resume", how)
 
     def rejudge(self, run: str, round: int) -> Rejudged:  # noqa: A002  # the route's name
         """Ask again what failed in a round's measurement. Raises `NotFound`, `StateConflict`."""
