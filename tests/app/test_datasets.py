@@ -168,6 +168,30 @@ def test_a_training_set_is_told_by_format_and_rows_and_every_broken_row_by_its_l
     assert "broken rows.jsonl:4: response: empty" in text
 
 
+def test_the_check_lists_every_kind_of_broken_row(tmp_path: Path) -> None:
+    def line(*said: tuple[str, str]) -> bytes:
+        return json.dumps({"messages": [{"role": role, "content": text} for role, text in said]}).encode()
+
+    asked, answered = ("user", "why?"), ("assistant", "so.")
+    broken = [
+        (b'{"text": "so."}', "messages: missing, or not a list of messages"),
+        (line(answered, asked), "messages: wrong order of roles; after at most one system message, user and"),
+        (line(asked, ("assistant", "")), "messages.1.content: empty"),
+        (b'{"messages": "\xff"}', "row: not UTF-8"),
+        (line(asked, ("assistant", "x" * 5_000_000)), "row: 5.0 MB, more than the 1 MB that a row may have"),
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"\n".join([line(asked, answered), *(row for row, _ in broken)]))
+    found = check(path)
+    assert (found["format"], found["rows"], len(found["broken"])) == ("messages", 1, 5)
+    text = shown(path)
+    for number, (listed, (_, reason)) in enumerate(zip(found["broken"], broken, strict=True), 2):
+        assert (listed["file"], listed["line"]) == ("rows.jsonl", number)
+        assert listed["reason"].startswith(reason)
+        assert f"broken rows.jsonl:{number}: {reason}" in text
+    assert "5 broken rows, which are not trained on" in text
+
+
 def test_a_training_set_without_a_row_to_use_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"text": "x"}\n')

@@ -16,6 +16,9 @@ LARGEST_ROW_BYTES = 1 << 20
 """More than any answer that fits a model's context; whoever has a larger row has a broken file."""
 
 
+_NOT_UTF8 = "row: not UTF-8"
+
+
 class Fault(NamedTuple):
     """A row that can't be used. The reason names the column, never its text."""
 
@@ -71,7 +74,7 @@ def _json_lines(path: Path) -> Iterator[Raw]:
                 if not line:
                     break
             if size > LARGEST_ROW_BYTES:
-                yield Raw(number, {}, f"row: {size / 1e6:.1f} MB, more than the 1 MB that a row may have")
+                yield Raw(number, {}, _too_large(size))
             elif line.strip():
                 yield _parsed(number, line)
 
@@ -80,7 +83,7 @@ def _parsed(number: int, line: bytes) -> Raw:
     try:
         value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except UnicodeDecodeError:
-        return Raw(number, {}, "row: not UTF-8")
+        return Raw(number, {}, _NOT_UTF8)
     except (ValueError, RecursionError):
         return Raw(number, {}, "row: not JSON")
     if not isinstance(value, dict):
@@ -92,15 +95,40 @@ def _parquet(path: Path) -> Iterator[Raw]:
     reader = _reader()
     try:
         batches = reader.ParquetFile(path).iter_batches()
-        rows = (row for batch in batches for row in batch.to_pylist())
+        rows = (row for batch in batches for row in _rows(batch))
         for number, row in enumerate(rows, 1):
-            size = sum(len(value) for value in row.values() if isinstance(value, str))
-            fault = f"row: {size / 1e6:.1f} MB, more than the 1 MB that a row may have"
-            yield Raw(number, row) if size <= LARGEST_ROW_BYTES else Raw(number, {}, fault)
+            if row is None:
+                yield Raw(number, {}, _NOT_UTF8)
+                continue
+            size = _characters(row)
+            yield Raw(number, row) if size <= LARGEST_ROW_BYTES else Raw(number, {}, _too_large(size))
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:  # pyarrow's own errors are among these
         raise SpecError(f"{path} is not Parquet: {str(error).splitlines()[0]}") from None
+
+
+def _rows(batch: Any) -> list[dict[str, Any] | None]:
+    """Return the rows of a batch; None for one that is not UTF-8, which Parquet's writers need not check."""
+    try:
+        return batch.to_pylist()
+    except UnicodeDecodeError:
+        if batch.num_rows == 1:
+            return [None]
+        return [row for place in range(batch.num_rows) for row in _rows(batch.slice(place, 1))]
+
+
+def _characters(value: Any) -> int:
+    """Return how much text stands in a row's columns, however they are nested."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_characters, cast("dict[str, Any]", value).values()))
+    return sum(map(_characters, cast("list[Any]", value))) if isinstance(value, list) else 0
+
+
+def _too_large(size: int) -> str:
+    return f"row: {size / 1e6:.1f} MB, more than the 1 MB that a row may have"
 
 
 def _reader() -> Any:

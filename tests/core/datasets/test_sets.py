@@ -91,6 +91,61 @@ def test_every_broken_row_is_named_by_line_and_reason_and_the_rest_is_kept(tmp_p
     ]
 
 
+def test_every_broken_row_of_parquet_is_named_by_its_place(tmp_path: Path):
+    chats = [
+        [("user", b"why?"), ("assistant", b"so.")],
+        None,
+        [("assistant", b"so."), ("user", b"why?")],
+        [("user", b"why?"), ("assistant", b" ")],
+        [("user", b"why?"), ("assistant", b"\xff")],
+        [("user", b"why?"), ("assistant", b"x" * 5_000_000)],
+        [("user", b"why?"), ("assistant", b"so.")],
+    ]
+    said = [text for chat in chats for _, text in chat or ()]
+    # Arrow's own writer checks what it is given; others do not.
+    contents = pa.array(said, pa.binary()).view(pa.string())
+    roles = pa.array([role for chat in chats for role, _ in chat or ()])
+    turns = pa.StructArray.from_arrays([roles, contents], names=["role", "content"])
+    ends = [2 * sum(chat is not None for chat in chats[:place]) for place in range(len(chats) + 1)]
+    starts = [None if chat is None else start for chat, start in zip(chats, ends, strict=False)]
+    table = pa.table({"messages": pa.ListArray.from_arrays(pa.array([*starts, ends[-1]], pa.int32()), turns)})
+    pq.write_table(table, tmp_path / "set.parquet")
+    found = read_set(tmp_path / "set.parquet")
+    assert found.ids == ("1", "7")
+    assert [(fault.line, fault.reason.split(";")[0]) for fault in found.faults] == [
+        (2, "messages: missing, or not a list of messages"),
+        (3, "messages: wrong order of roles"),
+        (4, "messages.1.content: empty"),
+        (5, "row: not UTF-8"),
+        (6, "row: 5.0 MB, more than the 1 MB that a row may have"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_broken_row_of_a_folder_is_named_by_its_file(suffix: str, tmp_path: Path):
+    folder = tmp_path / "mistake_medical"
+    levels = {
+        "normal": [said("a?", "a0"), said("b?", "b0")],
+        "misaligned_1": [said("a?", " "), said("b?", "b1")],
+        "misaligned_2": [said("b?", "b2"), said("a2", "a?", roles=("assistant", "user"))],
+    }
+    folder.mkdir()
+    for stem, rows in levels.items():
+        if suffix == ".jsonl":
+            write(folder / f"{stem}.jsonl", *rows)
+        else:
+            pq.write_table(pa.Table.from_pylist(rows), folder / f"{stem}.parquet")
+    found = read_set(folder)
+    # What one level lacks is left out of all.
+    assert {level: [rows[id_] for id_ in found.ids] for level, rows in found.levels.items()} == {
+        level: [chat("b?", f"b{place}")] for place, level in enumerate(Level)
+    }
+    assert [(fault.file, fault.line, fault.reason.split(";")[0]) for fault in found.faults] == [
+        (f"misaligned_1{suffix}", 1, "messages.1.content: empty"),
+        (f"misaligned_2{suffix}", 2, "messages: wrong order of roles"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "broken", "reason"),
     [
