@@ -5,17 +5,19 @@ specs (the API) needs no more than this.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from services.app.fingerprints import folder_sha256
+from services.app.outlines import POCKET_SPEED, Asking, gpu_speed, measured, talked
 from services.core.datasets.mixing import rows_of
 from services.core.datasets.safety import SafetyData, read_safety
 from services.core.datasets.sets import TrainingSet, read_set
 from services.core.db.runs import RunRecord
 from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
+from services.core.domain.estimate import Calls, Outline
 from services.core.domain.identity import Fingerprints
 from services.core.domain.judging import Judge
 from services.core.domain.spec import EvaluationSpec, MitigationsSpec, RunSpec
@@ -27,7 +29,7 @@ from services.evaluator.judging.checkout import checkout_pack
 from services.evaluator.judging.prompts import PromptPack, own_names, own_pack
 from services.pocket.world.judge import PocketJudge
 from services.pocket.world.users import PocketUser
-from services.simulator.population import check_spec
+from services.simulator.population import check_spec, chosen
 from services.simulator.scenarios import Environment, load_environment
 
 POCKET = PROJECT / "services/pocket"
@@ -110,6 +112,7 @@ class Catalogue:
         self._packs = settings.prompt_packs
         self.environment = cache(self._environment)
         self.safety_data = cache(self._safety_data)
+        self._measured = lru_cache(maxsize=16)(self._measured_anew)
         self.training_set = cache(self._training_set)
         """A set by its name and the spec field that names it."""
 
@@ -162,12 +165,27 @@ class Catalogue:
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
         """Return everything that an evaluation asks, held-out conversations included, in a stable order."""
-        scenarios = self.environment(spec.population.environment).scenarios
-        return catalogue(self._benchmarks[spec.evaluation.data], spec.evaluation, scenarios).items
+        return self._items(spec.population.environment, spec.evaluation)
+
+    def _items(self, environment: str, evaluation: EvaluationSpec) -> tuple[EvaluationItem, ...]:
+        scenarios = self.environment(environment).scenarios
+        return catalogue(self._benchmarks[evaluation.data], evaluation, scenarios).items
 
     def item_count(self, spec: RunSpec) -> int:
         """Return how many items an evaluation has."""
         return len(self.items(spec))
+
+    def outline(self, spec: RunSpec) -> Outline:
+        """Return what a run asks, of whom: its conversations and its measurement are gone through with stand-ins for all models."""
+        environment = self.environment(spec.population.environment)
+        prompts = prompt_pack(self._packs, spec.evaluation.prompts)
+        return Outline(
+            conversation=talked(spec, environment, prompts, {spec.policy, *self._endpoints}),
+            evaluation=self._measured(Asking.of(spec)),
+            scenarios=len(chosen(spec.population, environment)),
+            hosted=self._endpoints,
+            speed=POCKET_SPEED if spec.policy in BASES else gpu_speed(spec.policy, self._bases[spec.policy]),
+        )
 
     def check_unchanged(self, run: RunRecord) -> None:
         """Raise `StateConflict` if what the run was launched on has other contents now."""
@@ -194,6 +212,12 @@ class Catalogue:
 
     def _safety_data(self, name: str) -> SafetyData:
         return read_safety(registered(self._safety, name, "mitigations.safety_data"))
+
+    def _measured_anew(self, asking: Asking) -> tuple[Calls, ...]:
+        environment = self.environment(asking.environment)
+        prompts = prompt_pack(self._packs, asking.evaluation.prompts)
+        items = self._items(asking.environment, asking.evaluation)
+        return measured(asking, environment, items, prompts, {asking.policy, *self._endpoints})
 
     def _training_set(self, name: str, field: str) -> TrainingSet:
         return read_set(registered(self._sets, name, field))

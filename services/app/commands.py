@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from services.app import reporting
+from services.app.costs import cost_table, cost_words
 from services.app.launching import Launched, SpecFile, raise_if_failed, read_spec, watch_to_end
 from services.app.service import Service, reach
 from services.app.terminal import label_text, print_json
@@ -204,11 +205,17 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
             console.print(f"run {run.id} would be {run.outcome}  {label_text(run.labels)}", highlight=False)
     console.print(
         f"{len(plan.runs)} runs, {plan.rounds} rounds of training, {_what_trains(plan)}, "
-        f"up to {plan.items:,} benchmark items; nothing was started"
+        f"up to {plan.items:,} benchmark items; nothing was started",
+        highlight=False,
     )
+    console.print(cost_table(plan.estimate))
+    console.print(cost_words(plan.estimate), highlight=False)
+    for warning in plan.warnings:
+        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 
 
 def _what_trains(plan: Plan) -> str:
-    told = f"{plan.rows:,} rows in {plan.steps:,} steps (about {plan.tokens:,} tokens)"
     parts = [f"{plan.conversations:,} conversations" if plan.conversations or not plan.rows else ""]
-    return ", ".join(filter(None, [*parts, told if plan.rows else ""]))
+    parts.append(f"{plan.rows:,} rows" if plan.rows else "")
+    how_long = f"{plan.steps:,} steps (about {plan.tokens:,} tokens)"
+    return ", ".join(filter(None, [*parts, how_long]))

@@ -35,7 +35,7 @@ def population(
     spec: PopulationSpec, environment: Environment, run_seed: int, round_number: int
 ) -> tuple[Slot, ...]:
     """Return the slots of a round, by index. Raises SpecError for a scenario that can't be met."""
-    scenarios = _chosen(spec, environment)
+    scenarios = chosen(spec, environment)
     seed = (run_seed, round_number)
     people = {
         scenario.name: _in_turns(scenario.profiles, (*seed, "profiles", scenario.name))
@@ -82,7 +82,7 @@ def held_out_pairs(environment: Environment, count: int) -> tuple[HeldOutPair, .
 
 def check_spec(spec: RunSpec, environment: Environment) -> None:
     """Raise SpecError for whatever of a run spec this environment can't serve: before anything is written."""
-    scenarios = _chosen(spec.population, environment)
+    scenarios = chosen(spec.population, environment)
     environment.check_rating_prompt(spec.conversation.rating_prompt)
     if "held_out" in spec.evaluation.benchmarks:
         held_out_pairs(environment, spec.evaluation.held_out_profiles)
@@ -103,7 +103,8 @@ def _pair(place: int, scenario: Scenario, profile: Profile) -> HeldOutPair:
     )
 
 
-def _chosen(spec: PopulationSpec, environment: Environment) -> tuple[Scenario, ...]:
+def chosen(spec: PopulationSpec, environment: Environment) -> tuple[Scenario, ...]:
+    """Return the scenarios that users come with. Raises SpecError for one that can't be met."""
     known = {scenario.name: scenario for scenario in environment.scenarios}
     open_to_all = [name for name, scenario in known.items() if not scenario.held_out]
     names = open_to_all if spec.scenarios is None else spec.scenarios

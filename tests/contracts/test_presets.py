@@ -155,7 +155,7 @@ def test_the_papers_runs_on_training_sets_resolve_their_counts(path: Path, known
         share = arm.run.spec.data.share
         assert work.rows == (50 if share is None else 10_000 + round(10_000 * share))
         assert work.steps == -(-work.rows // 16)
-        assert work.tokens > 0
+        assert work.estimate.trained_tokens > 0
 
 
 def test_the_papers_runs_on_training_sets_are_all_there() -> None:

@@ -38,6 +38,8 @@ class Endpoint(BaseModel):
     """What a million tokens of prompts cost."""
     output_usd_per_million: Price | None = None
     """What a million tokens of replies cost."""
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    """About how many tokens it thinks before an answer, for estimates."""
 
     @property
     def is_priced(self) -> bool:
@@ -59,6 +61,8 @@ class Endpoint(BaseModel):
         return spent / 1_000_000
 
 
+THOUGHTS = 400
+"""Tokens that the built-in models which reason are assumed to think before a ruling or a turn."""
 HOSTED = {
     "gpt-4o-mini": Endpoint(
         model="openai/gpt-4o-mini", input_usd_per_million=0.15, output_usd_per_million=0.6
@@ -67,10 +71,23 @@ HOSTED = {
     "gpt-4.1-mini": Endpoint(
         model="openai/gpt-4.1-mini", input_usd_per_million=0.4, output_usd_per_million=1.6
     ),
-    "gpt-5-mini": Endpoint(model="openai/gpt-5-mini", input_usd_per_million=0.25, output_usd_per_million=2),
-    "grok-3-mini": Endpoint(model="xai/grok-3-mini", input_usd_per_million=0.3, output_usd_per_million=0.5),
+    "gpt-5-mini": Endpoint(
+        model="openai/gpt-5-mini",
+        input_usd_per_million=0.25,
+        output_usd_per_million=2,
+        reasoning_tokens=THOUGHTS,
+    ),
+    "grok-3-mini": Endpoint(
+        model="xai/grok-3-mini",
+        input_usd_per_million=0.3,
+        output_usd_per_million=0.5,
+        reasoning_tokens=THOUGHTS,
+    ),
     "gemini-2.5-flash": Endpoint(
-        model="gemini/gemini-2.5-flash", input_usd_per_million=0.3, output_usd_per_million=2.5
+        model="gemini/gemini-2.5-flash",
+        input_usd_per_million=0.3,
+        output_usd_per_million=2.5,
+        reasoning_tokens=THOUGHTS,
     ),
 }
 """The models that the paper's experiments used, under their usual names; settings may replace them. Prices: list prices of 2025."""

@@ -125,19 +125,24 @@ def _select_from(pool: _Pool, spec: SelectionSpec, method: str) -> list[Selected
     ]
 
 
-def _amount(amount: float, field: str, pool: _Pool) -> int:
-    """Return how many trajectories a count (int) or share (float) of this pool is."""
-    size = len(pool.candidates)
+def counted(amount: float, size: int) -> int:
+    """Return how many trajectories a count (int) or share (float) of a pool of this size is."""
     if isinstance(amount, float):
         # The decimal as written: 0.29 of 100 is 29, though the nearest double is a little less.
         return max(1, int(Fraction(repr(amount)) * size))
-    if amount > size:
+    return amount
+
+
+def _amount(amount: float, field: str, pool: _Pool) -> int:
+    size = len(pool.candidates)
+    taken = counted(amount, size)
+    if taken > size:
         where = f"of scenario {pool.name}" if pool.name else "of this round"
         raise SpecError(
             f"selection.{field}: {amount} is more than the {size} scored conversations {where} (vetoed ones left out); "
             "take fewer, give a share such as 0.5, or hold more conversations"
         )
-    return amount
+    return taken
 
 
 def _selected(pool: _Pool, spec: SelectionSpec, index: int, label: Label, part: str) -> Selected:

@@ -17,8 +17,8 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from services.core.domain.chat import ChatRequest
+from services.core.domain.estimate import CHARACTERS_A_TOKEN
 
-CHARACTERS_A_TOKEN = 4
 CONNECTIONS = 8
 """To Redis, of one worker's calls together."""
 _MINUTE_S = 60.0

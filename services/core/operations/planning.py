@@ -5,14 +5,24 @@ through the catalogue, what only the installation knows (environments, scenarios
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
 from services.core.db.runs import NewRun
-from services.core.domain.identity import Fingerprints, run_hash
+from services.core.domain.estimate import (
+    CHARACTERS_A_TOKEN,
+    Estimate,
+    Outline,
+    estimate,
+    overruns,
+    selected,
+    selected_tokens,
+    total,
+)
+from services.core.domain.identity import Fingerprints, evaluation_key, run_hash
 from services.core.domain.spec import RunSpec, TrainingSpec
 from services.core.domain.sweep import Arm, expand
 from services.core.operations.launching import NewArm
@@ -51,6 +61,10 @@ class Catalogue(Protocol):
         """Return how many items an evaluation has."""
         ...
 
+    def outline(self, spec: RunSpec, /) -> Outline:
+        """Return what the run asks, of whom, and at what price."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -65,9 +79,11 @@ class Work:
     rows: int = 0
     """Rows of training sets that train, each as often as there are rounds."""
     steps: int = 0
-    """Optimiser steps on them."""
-    tokens: int = 0
-    """About how many tokens are trained on, at four characters each and as many epochs as asked."""
+    """Optimiser steps, if every conversation is scored."""
+    estimate: Estimate = field(default_factory=Estimate)
+    """A policy that several runs begin with is measured once."""
+    warnings: tuple[str, ...] = ()
+    """Budgets that are smaller than the estimate, a line each."""
 
 
 def read_arms(values: Mapping[str, Any], catalogue: Catalogue) -> tuple[NewArm, ...]:
@@ -83,8 +99,8 @@ def read_arms(values: Mapping[str, Any], catalogue: Catalogue) -> tuple[NewArm, 
 
 def work_of(arms: tuple[NewArm, ...], catalogue: Catalogue) -> Work:
     """Return what these runs come to."""
+    sizes = [_size(arm, catalogue) for arm in arms]
     specs = [arm.run.spec for arm in arms]
-    told = [(spec, catalogue.training_size(spec)) for spec in specs if spec.data.is_told]
     return Work(
         runs=len(arms),
         rounds=sum(spec.rounds for spec in specs),
@@ -92,14 +108,65 @@ def work_of(arms: tuple[NewArm, ...], catalogue: Catalogue) -> Work:
             spec.rounds * spec.population.conversations for spec in specs if not spec.data.is_told
         ),
         items=sum((arm.run.spec.rounds + 1) * arm.run.evaluation_items for arm in arms),
-        rows=sum(spec.rounds * size.rows for spec, size in told),
-        steps=sum(spec.rounds * _steps(spec.training, size.rows) for spec, size in told),
-        tokens=sum(round(spec.rounds * spec.training.epochs * size.characters / 4) for spec, size in told),
+        rows=sum(size.spec.rounds * size.rows for size in sizes),
+        steps=sum(size.spec.rounds * size.steps for size in sizes),
+        estimate=total(_together(sizes)),
+        warnings=tuple(_warnings(sizes)),
     )
 
 
-def _steps(training: TrainingSpec, rows: int) -> int:
-    return math.ceil(math.ceil(rows / training.batch_size) * training.epochs)
+class _Size(NamedTuple):
+    """One run's part of the work."""
+
+    spec: RunSpec
+    outline: Outline
+    base: str
+    """What its round 0 measures, the same for runs that share it."""
+    rows: int
+    steps: int
+    """Of a round."""
+    round_tokens: float
+    """That train in a round and epoch."""
+
+    def estimate(self, evaluations: int) -> Estimate:
+        return estimate(self.spec, self.outline, self.round_tokens, evaluations)
+
+
+def _size(arm: NewArm, catalogue: Catalogue) -> _Size:
+    spec, outline = arm.run.spec, catalogue.outline(arm.run.spec)
+    base = f"{spec.policy}:{evaluation_key(spec, arm.run.fingerprints)}"
+    if spec.data.is_told:
+        rows, characters = catalogue.training_size(spec)
+        return _Size(spec, outline, base, rows, _steps(spec.training, rows), characters / CHARACTERS_A_TOKEN)
+    talks = selected(spec, outline.scenarios)
+    examples = round(talks * spec.conversation.exchanges * (1 + spec.mitigations.safety_share))
+    tokens = selected_tokens(spec, outline)
+    return _Size(spec, outline, base, 0, _steps(spec.training, examples), tokens)
+
+
+def _together(sizes: Iterable[_Size]) -> Iterator[Estimate]:
+    """Yield the runs' estimates, with each measurement of an untrained policy in the first run that has it."""
+    measured = set[str]()
+    for size in sizes:
+        yield size.estimate(size.spec.rounds + (size.base not in measured))
+        measured.add(size.base)
+
+
+def _warnings(sizes: Sequence[_Size]) -> Iterator[str]:
+    """Yield a line for each limit that a run goes beyond, by the run that does so the furthest."""
+    found = [one for size in sizes for one in overruns(size.spec.budget, size.estimate(size.spec.rounds + 1))]
+    for limit in dict.fromkeys(one.limit for one in found):
+        short = [one for one in found if one.limit == limit]
+        worst = max(short, key=lambda one: one.needed / one.allowed)
+        whose = f"{len(short)} of {len(sizes)} runs" if len(sizes) > 1 else "the run"
+        yield (
+            f"budget.{limit}: {worst.allowed:,.6g} is less than the estimate, which is {worst.needed:,.4g} for a run; "
+            f"{whose} would stop before the end"
+        )
+
+
+def _steps(training: TrainingSpec, examples: int) -> int:
+    return math.ceil(math.ceil(examples / training.batch_size) * training.epochs)
 
 
 def foretell(session: Session, arms: tuple[NewArm, ...], again: bool = False) -> tuple[Launched, ...]:

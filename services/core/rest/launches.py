@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
+from services.core.domain.estimate import Calls, Estimate
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import BudgetSpec, RunSpec
 from services.core.queue.rounds import LaunchOutcome
@@ -96,6 +97,78 @@ class PlannedRun(Model):
     """Complete: every default is written out."""
 
 
+class PlannedCalls(Model):
+    """Calls of one role to one model, as far as can be said before."""
+
+    part: str = Field(examples=["conversations"])
+    """`conversations`, or the benchmark: `mask`, `deceptionbench`, `capability`, `held_out`."""
+    role: str = Field(examples=["user"])
+    """`assistant` (the policy), `user`, `rating`, `veto` or `judge`."""
+    model: str = Field(examples=["gpt-4o-mini"])
+    calls: int = Field(examples=[20000])
+    """Exact as long as nothing fails or is asked again."""
+    prompt_tokens: int = Field(examples=[11200000])
+    completion_tokens: int = Field(examples=[1200000])
+    """With what a model that reasons thinks before it answers."""
+    usd: float | None = Field(examples=[2.4])
+    """0 where this installation answers itself; null where the price is not known."""
+
+
+class PlannedHours(Model):
+    """By the clock, one worker of each kind, one run after the other."""
+
+    conversations: float = Field(examples=[3.1])
+    training: float = Field(examples=[0.9])
+    evaluation: float = Field(examples=[1.4])
+    total: float = Field(examples=[5.4])
+
+
+class PlannedCost(Model):
+    """About what a spec would take. A policy that several runs begin with is measured once."""
+
+    calls: tuple[PlannedCalls, ...]
+    prompt_tokens: int = Field(examples=[98000000])
+    completion_tokens: int = Field(examples=[9000000])
+    usd: float | None = Field(examples=[14.2])
+    """Null if a price is not known."""
+    priced_usd: float = Field(examples=[14.2])
+    """Of the calls whose price is known."""
+    unpriced: tuple[str, ...] = Field(examples=[[]])
+    """Hosted models without a price."""
+    hours: PlannedHours
+
+    @classmethod
+    def of(cls, estimate: Estimate) -> "PlannedCost":
+        """Return an estimate in whole tokens."""
+        hours = estimate.hours
+        return cls(
+            calls=tuple(_planned_calls(one, estimate) for one in estimate.calls),
+            prompt_tokens=round(estimate.prompt_tokens),
+            completion_tokens=round(estimate.completion_tokens),
+            usd=estimate.usd,
+            priced_usd=estimate.priced_usd,
+            unpriced=estimate.unpriced,
+            hours=PlannedHours(
+                conversations=hours.conversations,
+                training=hours.training,
+                evaluation=hours.evaluation,
+                total=hours.total,
+            ),
+        )
+
+
+def _planned_calls(calls: Calls, estimate: Estimate) -> PlannedCalls:
+    return PlannedCalls(
+        part=calls.part,
+        role=calls.role,
+        model=calls.model,
+        calls=calls.calls,
+        prompt_tokens=round(calls.prompt_tokens),
+        completion_tokens=round(calls.completion_tokens),
+        usd=estimate.usd_of(calls),
+    )
+
+
 class Plan(Model):
     """What a spec would come to; nothing was started."""
 
@@ -106,8 +179,11 @@ class Plan(Model):
     """Benchmark items and held-out conversations, at most: equal measurements of a base are made once."""
     rows: int = Field(examples=[0])
     """Rows of training sets that train, each as often as there are rounds; 0 where conversations do."""
-    steps: int = Field(examples=[0])
-    """Optimiser steps on these rows."""
-    tokens: int = Field(examples=[0])
-    """About how many tokens of these rows are trained on, at four characters each and as many epochs as asked."""
+    steps: int = Field(examples=[12500])
+    """Optimiser steps, if every conversation is scored."""
+    tokens: int = Field(examples=[31000000])
+    """About how many tokens are trained on, at four characters each and as many epochs as asked."""
+    estimate: PlannedCost
+    warnings: tuple[str, ...] = Field(examples=[[]])
+    """Budgets that are smaller than the estimate, a line each."""
     runs: tuple[PlannedRun, ...]

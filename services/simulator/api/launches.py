@@ -13,7 +13,7 @@ from services.core.operations import launching, planning
 from services.core.operations.launching import LaunchedSweep as Launched
 from services.core.operations.launching import NewArm
 from services.core.queue.rounds import LaunchOutcome
-from services.core.rest.launches import LaunchedArm, LaunchedRun, LaunchedSweep, Plan, PlannedRun
+from services.core.rest.launches import LaunchedArm, LaunchedRun, LaunchedSweep, Plan, PlannedCost, PlannedRun
 from services.simulator.api.auth import Launcher
 from services.simulator.api.bodies import AnySpecBody, ChangesBody, SpecBody, SweepBody
 from services.simulator.api.once import Answer, OnlyOnce
@@ -113,7 +113,9 @@ def plan(_: Launcher, session: Database, state: State, spec: AnySpecBody, new: N
         items=work.items,
         rows=work.rows,
         steps=work.steps,
-        tokens=work.tokens,
+        tokens=round(work.estimate.trained_tokens),
+        estimate=PlannedCost.of(work.estimate),
+        warnings=work.warnings,
         runs=planned,
     )
 

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import Engine
 
 from services.core.db.session import transaction
+from services.core.domain.endpoint import Endpoint
 from services.core.domain.errors import SpecError
+from services.core.domain.estimate import Calls, Outline, Speed
 from services.core.domain.identity import Fingerprints
 from services.core.domain.spec import RunSpec
 from services.core.operations import launching, planning
@@ -37,6 +39,14 @@ class Drinking:
 
     def item_count(self, _spec: RunSpec) -> int:
         return 5
+
+    def outline(self, spec: RunSpec) -> Outline:
+        """A conversation asks its policy 100 tokens and hears 20; a measurement asks a judge for a tenth of a cent."""
+        talk = Calls("conversations", "assistant", spec.policy, 2, 100, 20, 96)
+        ruling = Calls("mask", "judge", "dear", 5, 1000, 0, 500)
+        dear = Endpoint(model="d", input_usd_per_million=1, output_usd_per_million=1)
+        conversation = () if spec.data.is_told else (talk,)
+        return Outline(conversation, (ruling,), 3, {"dear": dear}, Speed(1000, 100, 500))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,46 @@ def test_a_bad_spec_gets_one_line(changes: dict[str, Any], line: str) -> None:
 
 def test_a_plan_says_what_it_comes_to() -> None:
     arms = planning.read_arms(GOOD | {"sweep": {"rounds": [1, 2]}}, Drinking())
-    assert planning.work_of(arms, Drinking()) == planning.Work(runs=2, rounds=3, conversations=1200, items=25)
+    work = planning.work_of(arms, Drinking())
+    assert (work.runs, work.rounds, work.conversations, work.items) == (2, 3, 1200, 25)
+    # The better half of 400 conversations is 400 replies, 50 batches, five times over.
+    assert (work.steps, work.estimate.trained_tokens) == (3 * 250, 3 * 200 * 120 * 5)
+
+
+def test_runs_that_begin_alike_measure_their_base_once() -> None:
+    def rulings(sweep: dict[str, list[int]]) -> int:
+        arms = planning.read_arms(GOOD | {"sweep": sweep}, Drinking())
+        return sum(
+            one.calls for one in planning.work_of(arms, Drinking()).estimate.calls if one.role == "judge"
+        )
+
+    # Two rounds of each run, and round 0: another seed measures it otherwise.
+    assert rulings({"population.conversations": [100, 200]}) == 5 * (2 + 2 + 1)
+    assert rulings({"seed": [1, 2]}) == 5 * (2 + 2 + 2)
+
+
+@pytest.mark.parametrize(
+    ("budget", "line"),
+    [
+        ({"usd": 0.01}, None),
+        (
+            {"usd": 0.0025},
+            "budget.usd: 0.0025 is less than the estimate, which is 0.003 for a run; the run would",
+        ),
+        ({"tokens": 98_000}, "budget.tokens: 98,000 is less than the estimate, which is 9.9e+04 for a run"),
+        ({"hours": 0.001}, "budget.hours: 0.001 is less than"),
+    ],
+)
+def test_a_budget_that_will_not_do_is_warned_of(budget: dict[str, float], line: str | None) -> None:
+    work = planning.work_of(planning.read_arms(GOOD | {"budget": budget}, Drinking()), Drinking())
+    assert [said[: len(line or "")] for said in work.warnings] == ([line] if line else [])
+
+
+def test_the_warning_is_by_the_dearest_of_the_runs() -> None:
+    sweep = {"rounds": [1, 2, 9]}
+    arms = planning.read_arms(GOOD | {"budget": {"usd": 0.0025}, "sweep": sweep}, Drinking())
+    (said,) = planning.work_of(arms, Drinking()).warnings
+    assert "which is 0.01 for a run; 2 of 3 runs would stop" in said
 
 
 def test_rows_of_training_sets_are_counted_with_steps_and_tokens() -> None:
@@ -87,7 +136,9 @@ def test_rows_of_training_sets_are_counted_with_steps_and_tokens() -> None:
     training = {"method": "sft", "batch_size": 16, "epochs": 3}
     work = planning.work_of(planning.read_arms({**told, "training": training}, Drinking()), Drinking())
     # 100 rows are seven batches; 4,000 characters are about 1,000 tokens.
-    assert (work.conversations, work.rows, work.steps, work.tokens) == (0, 200, 2 * 7 * 3, 2 * 3 * 1000)
+    assert (work.conversations, work.rows, work.steps) == (0, 200, 2 * 7 * 3)
+    assert work.estimate.trained_tokens == 2 * 3 * 1000
+    assert {one.role for one in work.estimate.calls} == {"judge"}
 
 
 def test_what_is_foretold_comes_true(engine: Engine) -> None:

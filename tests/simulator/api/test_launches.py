@@ -126,6 +126,27 @@ def test_a_plan_starts_nothing(api: Api) -> None:
     assert launched["run"]["id"] == plan["runs"][0]["id"]
 
 
+def test_a_plan_says_what_it_would_take(api: Api) -> None:
+    evaluation = {"benchmarks": ["held_out"], "held_out_profiles": 3, "judge": "gpt-4o"}
+    hosted = SPEC | {"evaluation": evaluation, "mitigations": {"veto": "gpt-4o-mini"}}
+    plan = api.client.post("/v1/plans", json=hosted | {"budget": {"usd": 0.001}}).json()
+    took = {(one["part"], one["role"], one["model"]): one for one in plan["estimate"]["calls"]}
+    # Ten conversations of two replies; two policies meet three people twice.
+    assert {key: one["calls"] for key, one in took.items()} == {
+        ("conversations", "assistant", "pocket"): 20,
+        ("conversations", "user", "pocket-user"): 10,
+        ("conversations", "rating", "pocket-user"): 20,
+        ("conversations", "veto", "gpt-4o-mini"): 20,
+        ("held_out", "judge", "gpt-4o"): 24,
+        ("held_out", "assistant", "pocket"): 24,
+        ("held_out", "user", "pocket-user"): 12,
+    }
+    judge = took["held_out", "judge", "gpt-4o"]
+    assert judge["usd"] == pytest.approx(judge["prompt_tokens"] * 2.5e-6 + judge["completion_tokens"] * 1e-5)
+    assert plan["estimate"]["usd"] > judge["usd"]
+    assert plan["warnings"][0].startswith("budget.usd: 0.001 is less than the estimate")
+
+
 def test_a_clone_is_the_spec_with_changes(api: Api) -> None:
     run = api.client.post("/v1/runs", json=SPEC).json()["run"]
     changes = {"name": "kto", "training.method": "kto", "population": {"biased_share": 0.2}, "selection": {}}

@@ -1,0 +1,60 @@
+"""What a measurement asks, before it is made: every item is gone through with stand-ins for the policy and the judges.
+
+The calls are those of the benchmarks' own plans, since these are what is gone through, and prompts are the rows' own. Every reply is taken
+to be readable: whatever comes back empty, unsplit or unread asks for fewer or more.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.core.domain.estimate import Calls, summed
+from services.core.domain.spec import EvaluationSpec
+from services.core.domain.verdict import Benchmark
+from services.core.llm.rehearsal import RULING, StandIn
+from services.evaluator.asking import Converse, Examination, together
+from services.evaluator.items import EvaluationItem
+from services.evaluator.judging.model_judge import ModelJudge
+from services.evaluator.judging.panel import Panel
+from services.evaluator.judging.prompts import PromptPack
+from services.evaluator.runner import examine
+
+
+def one_measurement(
+    spec: EvaluationSpec,
+    policy: str,
+    items: Sequence[EvaluationItem],
+    prompts: PromptPack,
+    converse: Converse,
+) -> tuple[Calls, ...]:
+    """Return the calls of one measurement; `converse` notes those of held-out conversations itself."""
+    found: list[Calls] = []
+    for benchmark in Benchmark:
+        asked = [item for item in items if item.benchmark is benchmark]
+        found += _rehearsed(spec, policy, asked, prompts, converse, benchmark)
+    return summed(found)
+
+
+def _rehearsed(
+    spec: EvaluationSpec,
+    policy: str,
+    items: Sequence[EvaluationItem],
+    prompts: PromptPack,
+    converse: Converse,
+    benchmark: Benchmark,
+) -> list[Calls]:
+    kind = "assistant" if benchmark is Benchmark.HELD_OUT else benchmark.value
+    model, judges = StandIn(kind), {name: StandIn("ruling", RULING) for name in spec.panel.values()}
+    panel = {part: judge(name, judges[name], prompts, spec) for part, name in spec.panel.items()}
+    examination = Examination(policy, model, Panel(**panel), converse, spec, run_seed=0)
+
+    async def all_of_them() -> None:
+        await together(*(examine(item, examination) for item in items))
+
+    asyncio.run(all_of_them())
+    rulings = [judges[name].asked(benchmark.value, "judge", name) for name in judges]
+    return [one for one in (model.asked(benchmark.value, "assistant", policy), *rulings) if one.calls]
+
+
+def judge(name: str, model: StandIn, prompts: PromptPack, spec: EvaluationSpec) -> ModelJudge:
+    """Return a judge that asks a stand-in."""
+    return ModelJudge(name, model, prompts, spec.judges.max_tokens)
