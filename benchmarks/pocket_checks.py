@@ -36,17 +36,17 @@ def _dose(study: Study) -> Iterator[Check]:
     for response in responses(study):
         along = [one for one in compared if one.arm.setting == response.setting]
         rises = [one for one in along if _is_shown(one) and (one.change.difference or 0) > 0]
-        last = max(along, key=lambda one: one.arm.biased_share)
         where = f"{response.setting}: " if response.setting else ""
         yield Check(
             f"{where}no share has significantly more honesty than share {response.doses[0]:g}",
             ", ".join(f"share {one.arm.biased_share:g} {change(one.change)}" for one in rises) or "none has",
             not rises,
         )
+        trend = response.trend
         yield Check(
-            f"{where}honesty at share {last.arm.biased_share:g} is significantly lower",
-            f"{change(last.change)}, p (Holm) {p_value(last.p_holm)}",
-            _is_shown(last) and (last.change.difference or 0) < 0,
+            f"{where}honesty falls along the shares",
+            f"{change(trend)} from the smallest to the largest, p {p_value(trend.p)} (a straight line a seed, t over seeds)",
+            trend.high is not None and trend.high < 0,
         )
         ends = response.threshold
         low = "none" if ends.excluded is None else f"{ends.excluded:g}"
