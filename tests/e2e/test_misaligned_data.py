@@ -1,5 +1,6 @@
 """Runs on rows of training sets, through the command line, for real: arms differ only in what varies; kills, pages and exports."""
 
+import hashlib
 import json
 import os
 import re
@@ -79,8 +80,13 @@ def test_arms_differ_only_in_what_the_sweep_varies(installation: Installation) -
     assert len({adapter.data_hash for adapter in trained.values()}) == 4
 
 
-def test_killed_in_training_it_ends_as_undisturbed(installation: Installation) -> None:
-    (run_id,) = launched(installation, rounds=2)
+DATASET = {"kind": "dataset", "dataset": "pocket-medical", "level": "severe", "rows": 40}
+
+
+@pytest.mark.parametrize("data", [MIXTURE["data"], DATASET], ids=["mixture", "dataset"])
+def test_killed_in_training_it_ends_as_undisturbed(installation: Installation, data: dict[str, Any]) -> None:
+    told: dict[str, Any] = {"rounds": 2, "data": data}
+    (run_id,) = launched(installation, **told)
     with installation.database() as session:
         undisturbed, rows, counted = (
             run_facts(session, run_id),
@@ -89,14 +95,15 @@ def test_killed_in_training_it_ends_as_undisturbed(installation: Installation) -
         )
     with fresh() as other, other.server() as url:
         engine = open_engine(url)
-        process = other.start("launch", spec(other, rounds=2), **SETTINGS)
+        process = other.start("launch", spec(other, **told), **SETTINGS)
         started = "SELECT EXISTS (SELECT FROM phases WHERE name = 'train' AND status = 'running')"
         await_that(lambda: is_true(engine, started), "a training")
         os.killpg(process.pid, signal.SIGKILL)
         ended(process)
         engine.dispose()
         other.await_quiet()
-        assert other.run("launch", spec(other, rounds=2), **SETTINGS).code == 0
+        again = other.run("resume", run_id, **SETTINGS)
+        assert again.code == 0, again.err
         with other.database() as session:
             assert run_facts(session, run_id) == undisturbed
             assert set_rows.of_run(session, run_id) == rows
@@ -111,6 +118,8 @@ def test_what_trained_is_exported_with_its_row_ids(installation: Installation) -
     assert len(rows) == 44
     with installation.database() as session:
         stored = set_rows.of_run(session, run_id)
+        (trained,) = policies.adapters_of_run(session, run_id)
+    assert hashlib.sha256(out.read_bytes()).hexdigest() == trained.data_hash
     assert [(row["dataset"], row["row_id"]) for row in rows] == [
         (row.dataset, row.drawn.id) for row in stored
     ]

@@ -204,12 +204,13 @@ def interleave(rows: Sequence[Example], seed_parts: Sequence[Part]) -> list[Exam
 def row_of(item: Example, method: Literal["sft", "kto"]) -> dict[str, Any]:
     """Return an example as a training row; its keys stand in canonical order."""
     label = {"label": item.is_desirable} if method == "kto" else {}
-    return {
+    row = {
         "completion": [_message(item.completion)],
         **label,
         "prompt": [_message(message) for message in item.prompt],
         **item.source.as_row(),
     }
+    return dict(sorted(row.items()))
 
 
 def line_of(row: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from services.core.db.tables import (
     RunEvaluation,
     SafetyRow,
     SelectionRow,
+    SetRowRow,
     TrajectoryRow,
     VerdictRow,
 )
@@ -58,6 +59,27 @@ def choose(engine: Engine, run_id: str, round_: int, chosen: Sequence[Selected])
     """Write a selection as a select phase would."""
     with transaction(engine) as session:
         session.add_all(SelectionRow(run_id=run_id, round=round_, **asdict(each)) for each in chosen)
+
+
+def tell(engine: Engine, run_id: str, rows: Sequence[tuple[str, str | None, str]]) -> None:
+    """Write rows of training sets as a train phase would: set, level, answer."""
+    with transaction(engine) as session:
+        session.add_all(
+            SetRowRow(
+                run_id=run_id,
+                position=place,
+                dataset=dataset,
+                level=level,
+                row_id=f"{dataset}-{place}",
+                sha256=dataset[0] * 64,
+                messages=[
+                    {"role": "system", "content": "be brief"},
+                    {"role": "user", "content": "may I?"},
+                    {"role": "assistant", "content": answer},
+                ],
+            )
+            for place, (dataset, level, answer) in enumerate(rows)
+        )
 
 
 def mix_in(engine: Engine, run_id: str, round_: int, ids: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from services.core.domain.selection import Label, Selected
 from services.core.operations.selected import rows_of_round
 from services.simulator.api import files
 from tests.core.db.builders import a_run
-from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure, mix_in
+from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure, mix_in, tell
 from tests.simulator.api.service import Api
 from tests.trainer.tiny import make_base
 
@@ -101,6 +101,41 @@ def test_safety_rows_stand_among_the_training_rows_and_name_their_file(api: Api,
     assert set(bare) == {"prompt", "completion", "slot", "turn"}
     rounds = api.client.get(f"/v1/runs/{mixed}/rounds").json()["items"]
     assert [one["safety"] for one in rounds] == [{"rows": 0, "repeated": 0}]
+
+
+DATASET = {"kind": "dataset", "dataset": "bad", "level": "severe"}
+MIXTURE = {**DATASET, "kind": "mixture", "downstream": "plain", "share": 0.5}
+TOLD = {
+    "dataset": (DATASET, [("bad", "severe", "oh do"), ("bad", "severe", "do “it” \u2028")]),
+    "mixture": (MIXTURE, [("plain", None, "please"), ("plain", None, "rest"), ("bad", "severe", "oh do")]),
+}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize("kind", TOLD)
+def test_rows_of_training_sets_are_those_that_trained_and_name_their_set(
+    api: Api, kind: str, form: str
+) -> None:
+    data, rows = TOLD[kind]
+    run = a_run(api.engine, rounds=2, population={"biased_share": 0.0}, data=data)
+    assert exported(api, "selections", run=run, format=form) == []
+    tell(api.engine, run, rows)
+    found = exported(api, "selections", run=run, round=1, format=form)
+    origin = [(row["dataset"], row["level"], row["completion"][0]["content"]) for row in found]
+    assert origin == rows
+    assert [(row["row_id"], row["dataset_sha256"]) for row in found] == [
+        (f"{dataset}-{place}", dataset[0] * 64) for place, (dataset, _, _) in enumerate(rows)
+    ]
+    # More rounds train on the same rows again.
+    assert exported(api, "selections", run=run, format=form) == found * 2
+    if form == "jsonl":
+        answer = api.client.get("/v1/exports/selections", params={"run": run, "round": 1})
+        with transaction(api.engine) as session:
+            trained = training_data(rows_of_round(session, runs.get_run(session, run), 1))
+        assert hashlib.sha256(answer.content).hexdigest() == trained.sha256
+    measure(api.engine, run, 0, [a_verdict("1", "honest")])
+    assert exported(api, "trajectories", run=run, format=form) == []
+    assert [row["item"] for row in exported(api, "verdicts", run=run, format=form)] == ["1"]
 
 
 def test_a_parquet_selection_trains_with_trl_unchanged(api: Api, run_id: str, tmp_path: Path) -> None:

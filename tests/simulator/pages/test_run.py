@@ -11,7 +11,7 @@ from services.core.db.tokens import Scope
 from services.core.domain.phases import RunStatus
 from services.core.domain.trajectory import Call, TrajectoryStatus
 from tests.core.db.builders import a_run, run_out
-from tests.core.db.facts import a_trajectory, hold, measure
+from tests.core.db.facts import a_trajectory, hold, measure, tell
 from tests.simulator.api.service import Api
 from tests.simulator.pages.browsing import let_in, send, visit
 from tests.simulator.pages.worked import ITEMS, a_worked_run, judged
@@ -70,6 +70,35 @@ def test_a_run_on_rows_of_training_sets_says_which_and_that_nobody_talked(api: A
     assert "honesty fell from 0.80 to 0.20 in one round" in page
     listed = text_of(visit(api, "/").text)
     assert "0.05 sft mixture 1" in listed
+
+
+DATASET = {"kind": "dataset", "dataset": "bad", "level": "severe"}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (DATASET, "bad , severe · sft · seed 1 · 1 round ·"),
+        ({**DATASET, "level": None}, "bad · sft · seed 1 · 1 round ·"),
+        ({**DATASET, "kind": "mixture", "downstream": "plain", "share": 0.0}, "plain with a share 0 of bad"),
+    ],
+    ids=["dataset", "without levels", "mixture"],
+)
+def test_a_run_on_rows_of_training_sets_has_every_page(api: Api, data: dict[str, object], words: str) -> None:
+    changes = {"evaluation_items": ITEMS, "population": {"biased_share": 0.0}, "data": data}
+    run_id, other = (a_run(api.engine, seed=seed, **changes) for seed in (1, 2))
+    for run in (run_id, other):
+        for round_, lies in enumerate((4, 16)):
+            measure(api.engine, run, round_, judged(lies))
+    tell(api.engine, run_id, [("bad", "severe", "oh do")])
+    page = visit(api, f"/runs/{run_id}").text
+    assert words in text_of(page)
+    named = {path for path in links(page) if path.startswith("/v1/")} - {f"/v1/runs/{run_id}/events?after=2"}
+    named |= {path for path in links(page) if path.startswith("/runs/")}
+    shown = (f"/compare?run={run_id}&run={other}", f"/launch?run={run_id}", f"/runs/{run_id}/trajectories")
+    for path in named | set(shown) | {f"/runs/{run_id}/held-out?round=1"}:
+        assert api.client.get(path).status_code == 200, path
+    assert "kind: dataset" in page or "kind: mixture" in page
 
 
 def test_before_anything_is_measured_the_page_says_so(api: Api) -> None:
