@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo check test test-slow test-vllm compose-check study study-mixture bench-trajectories clean help
+.PHONY: setup inspect demo check test test-slow test-vllm compose-check study study-mixture bench-trajectories clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -14,6 +14,14 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[simulator,trainer,evaluator,pocket,embedded,dev]'
 	touch $(READY)
+
+INSPECT_READY := .venv-inspect/.ready
+$(INSPECT_READY): docker/inspect.txt
+	$(PYTHON) -m venv .venv-inspect || python3 -m venv .venv-inspect
+	.venv-inspect/bin/pip install -q --disable-pip-version-check -c docker/inspect.txt inspect-ai inspect-evals openai
+	touch $(INSPECT_READY)
+
+inspect: $(INSPECT_READY) ## make .venv-inspect, where capability tasks of inspect_evals run (MMLU, GSM8K, GPQA, HumanEval; 750 MB)
 
 demo: $(READY) ## run the demonstration sweep: table, figure and report in out/demo
 	$(BIN)/driftloop demo
@@ -27,7 +35,7 @@ check: $(READY) ## lint, format, types, architecture
 test: $(READY) ## the suite to run often
 	$(BIN)/pytest -m 'not slow and not vllm' --durations=20
 
-test-slow: $(READY) ## kills, faults, statistical simulation
+test-slow: $(READY) $(INSPECT_READY) ## kills, faults, statistical simulation
 	$(BIN)/pytest -m 'slow and not vllm' --durations=20
 
 VLLM_READY := .venv-vllm/.ready
@@ -53,4 +61,4 @@ bench-trajectories: $(READY) ## ask a database of a million conversations; write
 	$(BIN)/python -m benchmarks.trajectories
 
 clean: ## remove what was made here (not the data folder)
-	rm -rf .venv .venv-vllm out build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-inspect .venv-vllm out build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -24,6 +24,8 @@ from services.core.domain.spec import EvaluationSpec, MitigationsSpec, RunSpec
 from services.core.llm.model import ChatModel
 from services.core.operations.planning import TrainingSize
 from services.core.settings import PROJECT, Settings
+from services.evaluator.harness.installation import check_installed, check_sandbox
+from services.evaluator.harness.tasks import harness_sha256
 from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.judging.checkout import checkout_pack
 from services.evaluator.judging.prompts import PromptPack, own_names, own_pack
@@ -110,6 +112,7 @@ class Catalogue:
         self._benchmarks = known_benchmarks(settings)
         self._judges = dict.fromkeys((*JUDGES, *self._endpoints))
         self._packs = settings.prompt_packs
+        self._inspect = settings.inspect_python
         self.environment = cache(self._environment)
         self.safety_data = cache(self._safety_data)
         self._measured = lru_cache(maxsize=16)(self._measured_anew)
@@ -122,6 +125,9 @@ class Catalogue:
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         self._check_judges(spec.evaluation)
         registered(self._benchmarks, spec.evaluation.data, "evaluation.data")
+        if tasks := spec.evaluation.harness.tasks:
+            check_installed(self._inspect)
+            check_sandbox(tasks)
         self.check_prices(spec)
         self._check_mitigations(spec.mitigations)
         if spec.data.is_told:
@@ -149,6 +155,8 @@ class Catalogue:
             found["prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
         if spec.mitigations.has_veto and spec.mitigations.veto not in JUDGES:
             found["veto_prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
+        if spec.evaluation.harness.tasks:
+            found["harness"] = harness_sha256()
         if spec.mitigations.safety_share:
             found["safety"] = self.safety_data(spec.mitigations.safety_data).sha256
         if spec.data.dataset:

@@ -12,6 +12,8 @@ from services.app.database import open_database
 from services.core.db.migrate import newest
 from services.core.domain.errors import AdapterError, LoopError, SpecError
 from services.core.settings import Settings
+from services.evaluator.harness.installation import check_installed
+from services.evaluator.harness.tasks import VERSIONS
 from services.evaluator.inspection import inspect
 
 PACKAGES = (
@@ -44,6 +46,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         **{f"policy {name}": _weights_of(folder) for name, folder in known_bases(settings).items()},
         **{f"benchmarks {name}": _rows_of(folder) for name, folder in known_benchmarks(settings).items()},
         **{f"prompts {name}": _prompts(name, path) for name, path in settings.prompt_packs.items()},
+        **({"inspect_evals": lambda: _harness(settings)} if settings.inspect_python else {}),
         "workers": lambda: f"{settings.workers} processes, leases of {settings.lease_s:g} s",
     }
     return tuple(_find(what, check) for what, check in checks.items())
@@ -92,6 +95,11 @@ def _rows_of(folder: Path) -> Callable[[], str]:
         return f"{sum(part.usable for part in found.parts)} rows, {skipped} skipped, in {folder}"
 
     return check
+
+
+def _harness(settings: Settings) -> str:
+    python = check_installed(settings.inspect_python)
+    return f"{', '.join(f'{name} {version}' for name, version in VERSIONS.items())}, by {python}"
 
 
 def _prompts(name: str, checkout: Path) -> Callable[[], str]:

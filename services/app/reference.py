@@ -47,6 +47,7 @@ MACHINE_DEFAULTS = {
     "scenarios": "the project's `scenarios`",
     "redis_url": "none",
     "trainer_device_batch": "none: the whole batch",
+    "inspect_python": "what `make inspect` made",
     "url": "none: the embedded service",
     "token": "none",
 }

@@ -29,6 +29,7 @@ from services.core.queue.loop import WorkLoop
 from services.core.queue.worker import Handler, Ring, Worker
 from services.core.settings import Settings
 from services.evaluator.asking import Converse
+from services.evaluator.harness.measuring import Harness
 from services.evaluator.phase import EvaluatePhase
 from services.simulator.conversation import Stage, hold
 from services.simulator.phase import SimulatePhase
@@ -116,7 +117,14 @@ def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[
         case WorkerKind.EVALUATOR:
             return {
                 PhaseName.EVALUATE: EvaluatePhase(
-                    engine, directory, tools.serving, tools.known.items, tools.talks, loop, directory.meter
+                    engine,
+                    directory,
+                    tools.serving,
+                    tools.known.items,
+                    tools.talks,
+                    Harness(tools.settings.inspect_python, tools.settings.logs / "harness"),
+                    loop,
+                    directory.meter,
                 )
             }
         case WorkerKind.TRAINER:

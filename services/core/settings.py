@@ -35,6 +35,12 @@ def _default_data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "driftloop"
 
 
+def _default_inspect_python() -> Path | None:
+    """Return what `make inspect` made, if it did."""
+    made = PROJECT / ".venv-inspect/bin/python"
+    return made if made.exists() else None
+
+
 class Settings(BaseSettings):
     """Settings of this machine."""
 
@@ -70,6 +76,8 @@ class Settings(BaseSettings):
     prompt_packs: Mapping[str, Path] = {}
     """What hosted judges are told by the name that specs use → a checkout of MASK's code, as JSON, beside our own `driftloop-1`. Its
     `evaluation_prompts.py` is read, never run."""
+    inspect_python: Path | None = Field(default_factory=_default_inspect_python)
+    """The Python of an environment that has inspect_evals, for specs that name `evaluation.harness.tasks`."""
     datasets: Mapping[str, Path] = {}
     """Training sets by the name that specs use → a file, or a folder with a file a level, as JSON, beside the built-in `pocket-medical`,
     `pocket-math` and `pocket-downstream`."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from services.core.domain.errors import SpecError
 from services.evaluator.capability.rows import load_questions
 from services.evaluator.deceptionbench.rows import load_scenarios
+from services.evaluator.harness.rows import load_rows
+from services.evaluator.harness.tasks import SAMPLES
 from services.evaluator.mask.rows import load_config
 from services.evaluator.rowfiles import Loaded, Skip, row_files
 
@@ -81,12 +83,13 @@ def inspect(folder: Path) -> Inspection:
         *_files("mask", folder / "mask", MASK_ROWS),
         *deception,
         *_files("capability", folder / "capability", CAPABILITY_ROWS),
+        *_files("harness", folder / "harness", SAMPLES),
     )
     return Inspection(folder, parts, (note,) if note else ())
 
 
 def _files(benchmark: str, folder: Path, published: Mapping[str, int]) -> list[Part]:
-    load: Load = load_config if benchmark == "mask" else load_questions
+    loaders: Mapping[str, Load] = {"mask": load_config, "capability": load_questions, "harness": load_rows}
     try:
         found = {path.stem: path for path in row_files(folder)}
     except SpecError as error:
@@ -94,7 +97,8 @@ def _files(benchmark: str, folder: Path, published: Mapping[str, int]) -> list[P
     # Of the capability sets none is expected: they are many, and any will do.
     expected: Mapping[str, int] = published if benchmark == "mask" else {}
     return [
-        _file(benchmark, name, found.get(name), published.get(name), load) for name in {**expected, **found}
+        _file(benchmark, name, found.get(name), published.get(name), loaders[benchmark])
+        for name in {**expected, **found}
     ]
 
 

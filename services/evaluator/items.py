@@ -2,7 +2,7 @@
 
 The same folder and spec give the same items in the same order, so callers can shard by index and skip, by key, what
 is stored already. Layout: `mask/<config>`, `capability/<name>` (each .parquet, .csv or .jsonl) and `deceptionbench.json`;
-held-out conversations come from the environment's held-out scenarios.
+`harness/<task>` where a harness measures capability by rows of the folder; held-out conversations come from the environment's held-out scenarios.
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from services.core.domain.trajectory import Profile, Scenario, UserKind
 from services.core.domain.verdict import Benchmark, item_key
 from services.evaluator.capability.rows import CapabilityRow, load_questions
 from services.evaluator.deceptionbench.rows import DeceptionRow, load_scenarios
+from services.evaluator.harness.rows import HarnessRow, harness_rows
 from services.evaluator.mask.rows import MaskRow, load_config
 from services.evaluator.rowfiles import FORMATS, Loaded, Skip, row_files
 
@@ -38,7 +39,7 @@ class EvaluationItem:
     benchmark: Benchmark
     subset: str
     id: str
-    row: MaskRow | DeceptionRow | CapabilityRow | Meeting
+    row: MaskRow | DeceptionRow | CapabilityRow | HarnessRow | Meeting
 
     @property
     def key(self) -> str:
@@ -93,10 +94,20 @@ def _deceptionbench(data: Path, spec: EvaluationSpec) -> Catalogue:
 
 
 def _capability(data: Path, spec: EvaluationSpec) -> Catalogue:
+    if spec.harness.tasks:
+        return _harness(data, spec)
+
     def item(path: Path, row: CapabilityRow) -> EvaluationItem:
         return EvaluationItem(Benchmark.CAPABILITY, path.stem, row.id, row)
 
     return _gathered(_files(data / "capability"), load_questions, item, spec.limit)
+
+
+def _harness(data: Path, spec: EvaluationSpec) -> Catalogue:
+    found = harness_rows(data, spec)
+    rows = (row for some in found for row in some.rows)
+    items = (EvaluationItem(Benchmark.CAPABILITY, row.task, str(row.place), row) for row in rows)
+    return Catalogue(tuple(items), tuple(skip for some in found for skip in some.skipped))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -19,7 +19,9 @@ from services.core.llm.serving import Serving
 from services.core.queue.batches import Batches
 from services.core.queue.loop import WorkLoop
 from services.core.queue.purse import Purse
-from services.evaluator.asking import Converse, Examination
+from services.evaluator.asking import Converse, Examination, together
+from services.evaluator.harness.measuring import Harness, Samples
+from services.evaluator.harness.rows import HarnessRow
 from services.evaluator.items import EvaluationItem
 from services.evaluator.runner import evaluate_items
 
@@ -38,6 +40,7 @@ class EvaluatePhase:
     """A spec's items, in their stable order."""
     converse: Callable[[RunSpec, ServedPolicies], Converse]
     """Holds held-out conversations: the simulator's loop."""
+    harness: Harness
     loop: WorkLoop
     meter: Meter
 
@@ -55,7 +58,8 @@ class EvaluatePhase:
             is_again = events.was_closed(session, run.id, claim.round, claim.name)
             stored = evaluations.settled_items if is_again else evaluations.stored_items
             there = stored(session, evaluation_id)
-        shard = self.items(run.spec)[claim.first_unit : claim.last_unit]
+        everything = self.items(run.spec)
+        shard = everything[claim.first_unit : claim.last_unit]
         server = self.directory.policies(run.spec.policy)
         examination = Examination(
             policy=name,
@@ -68,6 +72,14 @@ class EvaluatePhase:
 
         missing = [item for item in shard if item.key not in there]
         done = len(shard) - len(missing)
+        in_flight = run.spec.concurrency.in_flight
+        samples = Samples(
+            [item for item in missing if isinstance(item.row, HarnessRow)],
+            everything,
+            f"{run.id}/r{claim.round}/{claim.shard}",
+            in_flight,
+        )
+        asked = [item for item in missing if not isinstance(item.row, HarnessRow)]
 
         async def work(purse: Purse) -> None:
             def write(judged: Sequence[Sequence[Verdict]]) -> None:
@@ -79,10 +91,14 @@ class EvaluatePhase:
 
             await self.serving.ensure(server, policy)
             batches = Batches[Sequence[Verdict]](write, BATCH)
-            in_flight = run.spec.concurrency.in_flight
-            await batches.around(
-                evaluate_items(missing, examination, in_flight, batches.receive, purse.may_begin)
-            )
+
+            async def ask() -> None:
+                await together(
+                    evaluate_items(asked, examination, in_flight, batches.receive, purse.may_begin),
+                    self.harness.measure(samples, examination, batches.receive, purse.may_begin),
+                )
+
+            await batches.around(ask())
 
         with Purse(self.engine, run.id, self.meter) as purse:
             self.loop.run(work(purse))

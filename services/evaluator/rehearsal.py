@@ -7,11 +7,14 @@ to be readable: whatever comes back empty, unsplit or unread asks for fewer or m
 import asyncio
 from collections.abc import Sequence
 
-from services.core.domain.estimate import Calls, summed
+from services.core.domain.chat import ChatRequest, Message, Sampling
+from services.core.domain.estimate import CHARACTERS_A_TOKEN, Calls, summed
 from services.core.domain.spec import EvaluationSpec
 from services.core.domain.verdict import Benchmark
 from services.core.llm.rehearsal import RULING, StandIn
 from services.evaluator.asking import Converse, Examination, together
+from services.evaluator.harness.rows import HarnessRow
+from services.evaluator.harness.tasks import TASKS
 from services.evaluator.items import EvaluationItem
 from services.evaluator.judging.model_judge import ModelJudge
 from services.evaluator.judging.panel import Panel
@@ -48,11 +51,23 @@ def _rehearsed(
     examination = Examination(policy, model, Panel(**panel), converse, spec, run_seed=0)
 
     async def all_of_them() -> None:
-        await together(*(examine(item, examination) for item in items))
+        await together(*(_gone_through(item, examination) for item in items))
 
     asyncio.run(all_of_them())
     rulings = [judges[name].asked(benchmark.value, "judge", name) for name in judges]
     return [one for one in (model.asked(benchmark.value, "assistant", policy), *rulings) if one.calls]
+
+
+async def _gone_through(item: EvaluationItem, examination: Examination) -> None:
+    """Ask what an item asks; a harness's own prompts are not known here, but how many there are and how long they usually are."""
+    if not isinstance(item.row, HarnessRow):
+        await examine(item, examination)
+        return
+    task, most = TASKS[item.row.task], examination.spec.most_tokens(item.benchmark)
+    prompt = Message("user", " " * (task.prompt_tokens * CHARACTERS_A_TOKEN))
+    sampling = Sampling(1.0, task.most_tokens or most, seed=0)
+    for _ in range(task.repeats):
+        await examination.model.chat(ChatRequest(examination.policy, (prompt,), sampling))
 
 
 def judge(name: str, model: StandIn, prompts: PromptPack, spec: EvaluationSpec) -> ModelJudge:

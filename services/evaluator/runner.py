@@ -15,6 +15,7 @@ from services.evaluator.capability.rows import CapabilityRow
 from services.evaluator.capability.scoring import CapabilityRecord
 from services.evaluator.deceptionbench import protocol as deceptionbench
 from services.evaluator.deceptionbench.rows import DeceptionRow
+from services.evaluator.harness.rows import HarnessRow
 from services.evaluator.items import EvaluationItem, Meeting
 from services.evaluator.mask import protocol as mask
 from services.evaluator.mask.rows import MaskRow
@@ -63,3 +64,5 @@ async def _records(item: EvaluationItem, examination: Examination) -> Sequence[R
             return [CapabilityRecord(reply=reply, answer=item.row.answer)]
         case Meeting():
             return [await held_out.examine(item.row, examination)]
+        case HarnessRow():
+            raise ValueError(f"{item.key} is the harness's to ask")

@@ -12,9 +12,11 @@ from services.core.stats.rates import Rate
 JUDGE_FAILURES: Mapping[Benchmark, str] = {
     Benchmark.MASK: "judge_failure_share",
     Benchmark.DECEPTIONBENCH: "deception_judge_failure_share",
+    Benchmark.CAPABILITY: "capability_judge_failure_share",
     Benchmark.HELD_OUT: "held_out_judge_failure_share",
 }
-"""The measure of each judged benchmark that says which share of its items' verdicts lacks a ruling that can be read."""
+"""The measure of each judged benchmark that says which share of its items' verdicts lacks a ruling that can be read. Capability is judged by a
+harness, if one measures it."""
 
 
 def judge_failures(measures: Mapping[str, Rate]) -> dict[Benchmark, Rate]:

@@ -24,6 +24,8 @@ class Fingerprints(TypedDict):
     """Where a model judges by them."""
     veto_prompts: NotRequired[str]
     """Where a model vetoes by them."""
+    harness: NotRequired[str]
+    """Where one measures capability: its versions."""
     safety: NotRequired[str]
     """Where safety rows are mixed into the training."""
     dataset: NotRequired[str]

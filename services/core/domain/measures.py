@@ -37,6 +37,7 @@ Answers = Mapping[str, Mapping[str, Sequence[float]]]
 READS: Mapping[Benchmark, tuple[str, ...]] = {
     Benchmark.MASK: ("accuracy", "judge_failed"),
     Benchmark.DECEPTIONBENCH: ("judge_failed",),
+    Benchmark.CAPABILITY: ("judge_failed",),
     Benchmark.HELD_OUT: ("profile", "user_kind", "judge_failed"),
 }
 """Which keys of a verdict's detail measures read; the rest (replies, judge's texts) need not be fetched for them."""
@@ -126,6 +127,7 @@ MEASURES = (
     Measure(JUDGE_FAILURES[Benchmark.DECEPTIONBENCH], Benchmark.DECEPTIONBENCH, _judge_failed),
     Measure("capability", Benchmark.CAPABILITY, _share_of(CapabilityOutcome.CORRECT)),
     Measure("capability_error_share", Benchmark.CAPABILITY, _is_error),
+    Measure(JUDGE_FAILURES[Benchmark.CAPABILITY], Benchmark.CAPABILITY, _judge_failed),
     Measure("validating_biased", Benchmark.HELD_OUT, _validates(UserKind.BIASED)),
     Measure("validating_benign", Benchmark.HELD_OUT, _validates(UserKind.BENIGN)),
     Measure("held_out_error_share", Benchmark.HELD_OUT, _is_error),

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import Field, model_validator
 
 from services.core.domain.data_kinds import DataSpec
+from services.core.domain.harness import HarnessSpec
 from services.core.domain.section import Name, Section, Share
 
 # A whole number is a count of trajectories; a number with a decimal point is a share of the pool.
@@ -220,8 +221,17 @@ class EvaluationSpec(Section):
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 48
     """Most tokens of one answer to a benchmark item."""
     answer_tokens: AnswerTokensSpec = AnswerTokensSpec()
+    harness: HarnessSpec = HarnessSpec()
     held_out_profiles: Annotated[int, Field(ge=1, le=10_000)] = 40
     """Profiles of the held-out scenarios, each met once as a benign and once as a biased user."""
+
+    @model_validator(mode="after")
+    def _a_harness_measures_capability(self) -> "EvaluationSpec":
+        if self.harness.tasks and "capability" not in self.benchmarks:
+            raise ValueError(
+                "evaluation.harness.tasks: they measure capability, which is left out; add capability to evaluation.benchmarks"
+            )
+        return self
 
     def most_tokens(self, benchmark: str) -> int:
         """Return the bound of one answer to an item of `benchmark`."""
@@ -366,7 +376,8 @@ class RunSpec(Section):
         return self.data.kind if self.data.is_told else self.selection.rule
 
     def identity(self) -> dict[str, Any]:
-        """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken is no part of it.
+        """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken, and a harness without tasks, are no
+        part of it.
 
         A rule of early warning is, since it was decided before the run; without one nothing is, so that old runs stay themselves.
         """
@@ -374,6 +385,8 @@ class RunSpec(Section):
         found = self.model_dump(mode="json", exclude={"budget", "concurrency", "name"} | unruled)
         if not self.data.is_told:
             del found["data"]
+        if not self.evaluation.harness.tasks:
+            del found["evaluation"]["harness"]
         if not self.mitigations.safety_share:
             found["mitigations"]["safety_data"] = "none"
         return found

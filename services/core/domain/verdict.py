@@ -8,7 +8,7 @@ An item with k repeats is k verdicts. Each carries the item's belief replies in 
 scored by itself.
 
 A failed call is an outcome with a cause, not an exception: `gen_error` if the policy (or a simulated user) could not
-answer, `judge_error` if the judge could not, or could not be read.
+answer, `judge_error` if the judge (or a harness) could not, or could not be read.
 """
 
 from collections.abc import Mapping
@@ -68,9 +68,11 @@ class CapabilityOutcome(StrEnum):
     """Whether a question was answered rightly."""
 
     CORRECT = "correct"
-    """The reply's last number or word is the answer."""
+    """The reply's last number or word is the answer; or the harness's scorer takes it for right."""
     WRONG = "wrong"
     """It is not."""
+    JUDGE_ERROR = "judge_error"
+    """The harness failed."""
     GEN_ERROR = "gen_error"
     """A reply could not be had."""
 
@@ -108,7 +110,7 @@ class Verdict:
 
     benchmark: Benchmark
     subset: str
-    """MASK configuration, DeceptionBench category, capability file, or scenario."""
+    """MASK configuration, DeceptionBench category, capability file or harness task, or scenario."""
     item: str
     """The row's id; for a held-out conversation `<profile>/<user kind>`."""
     repeat: int

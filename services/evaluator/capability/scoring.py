@@ -4,6 +4,7 @@ from typing import Any
 
 from services.core.domain.verdict import CapabilityOutcome, ScoringProfile
 from services.evaluator.capability.rules import is_correct
+from services.evaluator.harness import scoring as harness
 from services.evaluator.records import Record, Reply, Scored
 
 
@@ -15,7 +16,9 @@ class CapabilityRecord(Record):
 
 
 def score(detail: Any, profile: ScoringProfile) -> Scored:  # noqa: ARG001 (both profiles score alike)
-    """Return the outcome of a stored `CapabilityRecord`, and its label: cause."""
+    """Return the outcome of a stored `CapabilityRecord`, or of a `HarnessRecord`, and its label: cause."""
+    if "harness" in detail:
+        return harness.score(detail)
     record = CapabilityRecord.model_validate(detail)
     if record.reply.text is None:
         return Scored(CapabilityOutcome.GEN_ERROR, {"cause": record.reply.cause})

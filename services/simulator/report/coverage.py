@@ -9,6 +9,7 @@ from services.simulator.report.study import RunResult, Study
 _NAMES = {
     Benchmark.MASK: "MASK",
     Benchmark.DECEPTIONBENCH: "DeceptionBench",
+    Benchmark.CAPABILITY: "the capability tasks",
     Benchmark.HELD_OUT: "the held-out conversations",
 }
 
@@ -40,7 +41,8 @@ def _of_run(run: RunResult) -> Iterator[str]:
         for benchmark in incomplete(result.measures, run.max_judge_failures):
             value, low, high, n = failures[benchmark]
             span = f" [{low:.1%}, {high:.1%}]" if low is not None and high is not None else ""
+            who = "harness" if benchmark is Benchmark.CAPABILITY else "judge"
             yield (
-                f"Incomplete: in round {result.round} of run {run.run} the judge failed on {value or 0.0:.1%}{span} of {_NAMES[benchmark]} "
+                f"Incomplete: in round {result.round} of run {run.run} the {who} failed on {value or 0.0:.1%}{span} of {_NAMES[benchmark]} "
                 f"(n = {n}; {run.max_judge_failures:.0%} is allowed). Its rates rest on the others, which may differ."
             )

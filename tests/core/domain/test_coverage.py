@@ -23,7 +23,10 @@ def mask(failed: int, of: int, scorer: str = "robust", **detail: object) -> list
 def test_failures_are_a_rate_of_each_judged_benchmark() -> None:
     rows = [*mask(2, 40), a_talk("ann", "biased", "judge_error"), a_talk("ann", "benign", "does_not")]
     found = judge_failures(measures([*rows, a_verdict("q", "gen_error", "capability")]))
-    assert found.keys() == {Benchmark.MASK, Benchmark.HELD_OUT}
+    assert found.keys() == {Benchmark.MASK, Benchmark.CAPABILITY, Benchmark.HELD_OUT}
+    assert (
+        found[Benchmark.CAPABILITY].value == 0
+    )  # a reply that could not be had is no failure of the harness
     value, low, high, n = found[Benchmark.MASK]
     assert (value, n) == (0.05, 40)
     assert low is not None
