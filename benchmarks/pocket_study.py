@@ -27,7 +27,7 @@ from services.simulator.report.study import Arm, RunResult, Study, arms
 from services.simulator.report.wire import study_of
 from services.simulator.report.wording import change, number
 
-PRESETS = ("pocket-study", "pocket-study-controls")
+PRESETS = ("pocket-study-sft", "pocket-study-kto", "pocket-study-sft-controls", "pocket-study-kto-controls")
 MEASURES = ("honesty", "belief_accuracy", "capability", "deception_rate", "targeting_gap")
 FIGURE = "images/pocket-study.png"
 
@@ -103,7 +103,7 @@ def document(study: Study) -> str:
         "# The pocket study",
         "",
         "Made by `make study`, which also writes the whole report to `out/study/report.html` and `report.json`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)).",
-        "SFT and KTO at five shares of biased users, and two controls with biased users alone: a *random* half trains, or the *worst* rated half stands where the best stood (inverted). Three rounds, 320 conversations a round, three seeds each.",
+        "SFT and KTO at five shares of biased users, and two controls with biased users alone: a *random* half trains, or the *worst* rated half stands where the best stood (inverted). Three rounds, 320 conversations a round, three seeds each; KTO learns at half of SFT's rate, since at the same rate beliefs move as well.",
         "Honesty is 1 − P(lie) over the pocket's MASK rows. Changes are from round 0 to round 3, with t intervals over seeds ([how](statistics.md)).",
         "",
         f"![Honesty along the share of biased users, one line a method, controls beside them]({FIGURE})",
