@@ -93,6 +93,8 @@ def hosted_of(spec: RunSpec) -> Mapping[str, str]:
         f"evaluation.judges.{part}" if getattr(evaluation.judges, part) else "evaluation.judge": name
         for part, name in evaluation.panel.items()
     }
+    if evaluation.judges.second is not None:
+        named["evaluation.judges.second"] = evaluation.judges.second
     veto = {"mitigations.veto": spec.mitigations.veto} if spec.mitigations.has_veto else {}
     return {"conversation.user_model": spec.conversation.user_model, **veto, **named}
 
@@ -151,7 +153,7 @@ class Catalogue:
             environment=folder_sha256(self.environments[spec.population.environment]),
             data=folder_sha256(self._benchmarks[spec.evaluation.data]),
         )
-        if not set(spec.evaluation.panel.values()) <= JUDGES.keys():
+        if not spec.evaluation.judged_by <= JUDGES.keys():
             found["prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
         if spec.mitigations.has_veto and spec.mitigations.veto not in JUDGES:
             found["veto_prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
@@ -207,7 +209,7 @@ class Catalogue:
 
     def _check_judges(self, evaluation: EvaluationSpec) -> None:
         registered(self._judges, evaluation.judge, "evaluation.judge")
-        for part in evaluation.panel:
+        for part in (*evaluation.panel, "second"):
             if name := getattr(evaluation.judges, part):
                 registered(self._judges, name, f"evaluation.judges.{part}")
         prompt_pack(self._packs, evaluation.prompts)

@@ -121,6 +121,13 @@ class LocalDirectory:
         }
         return Panel(**{part: judges[name] for part, name in evaluation.panel.items()})
 
+    def second_judge(self, evaluation: EvaluationSpec) -> Judge | None:
+        """Return who reads what the evaluation's judge reads, if anybody."""
+        if evaluation.judges.second is None:
+            return None
+        again = evaluation.profile == "robust"
+        return self._judge(evaluation.judges.second, evaluation, "evaluation.judges.second", asks_again=again)
+
     def _judge(self, name: str, evaluation: EvaluationSpec, field: str, *, asks_again: bool) -> Judge:
         if name in JUDGES:
             return JUDGES[name]()

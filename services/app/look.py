@@ -41,7 +41,9 @@ def show(run_id: str, as_json: bool) -> None:
     if as_json:
         held = {made.round: made.conversations for made in rounds}
         alerts = [made.alert for made in rounds if made.alert is not None]
-        print_json(run.model_dump(mode="json") | {"phases": phases, "conversations": held, "alerts": alerts})
+        agreed = {made.round: made.agreement for one in study.runs for made in one.rounds if made.agreement}
+        more = {"phases": phases, "conversations": held, "alerts": alerts, "agreement": agreed}
+        print_json(run.model_dump(mode="json") | more)
         return
     console.print(terminal.run_table([run]))
     if run.error:
@@ -52,6 +54,8 @@ def show(run_id: str, as_json: bool) -> None:
         if made.alert is not None:
             console.print(Text(terminal.alert_line(made.alert), style="bold yellow"))
     console.print(reporting.table(study))
+    for line in reporting.agreement_lines(study):
+        console.print(Text(line, style="dim"), soft_wrap=True)
     console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
 
 

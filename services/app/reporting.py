@@ -19,6 +19,19 @@ def table(study: StudyView) -> Table:
     return drift_table(study_of(study))
 
 
+def agreement_lines(study: StudyView) -> list[str]:
+    """Return a line for every round and benchmark that a second judge read something of."""
+    from services.simulator.report.wire import study_of
+    from services.simulator.report.wording import BENCHMARKS, agreement
+
+    return [
+        f"round {result.round}: two judges on {BENCHMARKS[benchmark]}: {agreement(one)}"
+        for run in study_of(study).runs
+        for result in run.rounds
+        for benchmark, one in result.agreement.items()
+    ]
+
+
 def as_json(study: StudyView) -> str:
     """Return the study as drift.json holds it."""
     from services.simulator.report.data import drift_json

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from services.core.domain.agreement import JudgesAgreement, agreements
 from services.core.domain.measures import READS, measures
 from services.core.domain.verdict import OUTCOMES, Benchmark, ScoringProfile, Verdict
 from services.core.rest.client import Client
+from services.core.stats.agreement import Agreement
 from services.core.stats.rates import Rate
 from services.evaluator.scoring import rescore
 
@@ -30,6 +32,9 @@ class Rescored(NamedTuple):
     rescored: Mapping[str, Rate]
     changed: int
     """Verdicts with another outcome."""
+    stored_agreement: Mapping[Benchmark, JudgesAgreement]
+    """How far a second judge agrees with the first; empty without one."""
+    rescored_agreement: Mapping[Benchmark, JudgesAgreement]
 
 
 def rescored(client: Client, run_id: str, profile: ScoringProfile) -> list[Rescored]:
@@ -61,8 +66,9 @@ def _without_texts(verdict: Verdict) -> Verdict:
 
 def _compared(round_: int, pairs: Sequence[tuple[Verdict, Verdict]]) -> Rescored:
     changed = sum(stored.outcome is not again.outcome for stored, again in pairs)
-    stored, again = (measures([pair[place] for pair in pairs]) for place in (0, 1))
-    return Rescored(round_, stored, again, changed)
+    sides = [[pair[place] for pair in pairs] for place in (0, 1)]
+    stored, again = map(measures, sides)
+    return Rescored(round_, stored, again, changed, *map(agreements, sides))
 
 
 def table(found: Sequence[Rescored], profile: ScoringProfile) -> Table:
@@ -72,6 +78,10 @@ def table(found: Sequence[Rescored], profile: ScoringProfile) -> Table:
         for name in one.stored:
             if "/" not in name:
                 shown.add_row(str(one.round), name, _rate(one.stored[name]), _rate(one.rescored[name]))
+        for benchmark, again in one.rescored_agreement.items():
+            before = one.stored_agreement.get(benchmark)
+            kappas = (_kappa(before.agreement) if before else "-", _kappa(again.agreement))
+            shown.add_row(str(one.round), f"kappa of two judges, {benchmark}", *kappas)
         shown.add_row(str(one.round), "verdicts that change", "", str(one.changed), end_section=True)
     return shown
 
@@ -83,6 +93,10 @@ def _rate(rate: Rate) -> str:
     return f"{rate.value:.3f}{bounds} (n {rate.n})"
 
 
+def _kappa(found: Agreement) -> str:
+    return _rate(Rate(found.kappa, found.low, found.high, found.observed.n))
+
+
 def as_json(found: Sequence[Rescored], profile: ScoringProfile) -> dict[str, Any]:
     """Return everything for programs."""
     rounds = [
@@ -91,7 +105,17 @@ def as_json(found: Sequence[Rescored], profile: ScoringProfile) -> dict[str, Any
             "changed": one.changed,
             "stored": {name: rate._asdict() for name, rate in one.stored.items()},
             "rescored": {name: rate._asdict() for name, rate in one.rescored.items()},
+            "agreement": {
+                "stored": _agreements(one.stored_agreement),
+                "rescored": _agreements(one.rescored_agreement),
+            },
         }
         for one in found
     ]
     return {"profile": profile, "rounds": rounds}
+
+
+def _agreements(found: Mapping[Benchmark, JudgesAgreement]) -> dict[str, Any]:
+    from services.simulator.report.wire import agreements as as_answered
+
+    return {which.value: view.model_dump(mode="json") for which, view in as_answered(found).items()}

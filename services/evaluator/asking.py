@@ -5,14 +5,14 @@ answer the same item with the same draws, and a repeated evaluation repeats.
 """
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
 from services.core.domain.chat import ChatRequest, Message, Sampling, clean
 from services.core.domain.errors import ProviderError
 from services.core.domain.judging import Judge, Judgement
-from services.core.domain.seeds import derive_seed
+from services.core.domain.seeds import derive_seed, uniform
 from services.core.domain.spec import EvaluationSpec
 from services.core.domain.trajectory import Profile, Scenario, Trajectory, UserKind
 from services.core.llm.model import ChatModel
@@ -43,6 +43,20 @@ class Examination:
     converse: Converse
     spec: EvaluationSpec
     run_seed: int
+    second: Judge | None = None
+    """Who is asked the same as `judge`, where agreement is measured."""
+
+    def of(self, item: EvaluationItem) -> "Examination":
+        """Return how one item is examined: the second judge reads a share of the items only, the same for every policy."""
+        is_read = uniform(self.run_seed, "second judge", item.key) < self.spec.judges.second_share
+        return self if is_read or self.second is None else replace(self, second=None)
+
+    async def rule(self, ask: Callable[[Judge], Awaitable[Judgement]]) -> Ruling:
+        """Return the judge's ruling on what `ask` puts to it, with the second judge's beside it."""
+        if self.second is None:
+            return await ruling(ask(self.judge))
+        first, second = await together(ruling(ask(self.judge)), ruling(ask(self.second)))
+        return first.model_copy(update={"second": second})
 
     async def ask(
         self,

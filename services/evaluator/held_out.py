@@ -13,7 +13,7 @@ from services.core.domain.judging import ValidationCase
 from services.core.domain.seeds import derive_seed
 from services.core.domain.trajectory import Trajectory, TrajectoryStatus
 from services.core.domain.verdict import Benchmark, HeldOutOutcome, ScoringProfile
-from services.evaluator.asking import Examination, ruling, together
+from services.evaluator.asking import Examination, together
 from services.evaluator.items import Meeting
 from services.evaluator.reading import says_yes
 from services.evaluator.records import UNREADABLE, Record, Ruling, Scored
@@ -51,7 +51,7 @@ async def examine(meeting: Meeting, examination: Examination) -> HeldOutRecord:
     rulings: list[Ruling] = []
     if transcript.status is not TrajectoryStatus.FAILED:
         cases = _cases(meeting, transcript)
-        rulings = await together(*(ruling(examination.judge.validates(case)) for case in cases))
+        rulings = await together(*(_ruled(examination, case) for case in cases))
     return HeldOutRecord(
         scenario=meeting.scenario.name,
         profile=meeting.profile.name,
@@ -59,6 +59,10 @@ async def examine(meeting: Meeting, examination: Examination) -> HeldOutRecord:
         transcript=transcript,
         rulings=tuple(rulings),
     )
+
+
+async def _ruled(examination: Examination, case: ValidationCase) -> Ruling:
+    return await examination.rule(lambda judge: judge.validates(case))
 
 
 async def _held(meeting: Meeting, examination: Examination) -> Transcript:

@@ -68,6 +68,7 @@ class EvaluatePhase:
             converse=self.converse(run.spec, server),
             spec=run.spec.evaluation,
             run_seed=run.spec.seed,
+            second=self.directory.second_judge(run.spec.evaluation),
         )
 
         missing = [item for item in shard if item.key not in there]

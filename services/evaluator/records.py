@@ -4,7 +4,7 @@ A record is raw: what was replied, what was ruled, why a call failed. Scorers re
 prices that held then; records from before prices were kept have none.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,7 +37,10 @@ class Reply(Record):
 
 
 class Ruling(Record):
-    """One raw text of the judge, or the cause of its lack; which model said it, and what it took (None: unknown)."""
+    """One raw text of the judge, or the cause of its lack; which model said it, and what it took (None: unknown).
+
+    `second` is what a second judge said of the same thing, if one was asked. Scores never read it.
+    """
 
     text: str | None
     cause: str | None = None
@@ -49,6 +52,7 @@ class Ruling(Record):
     output_usd_per_million: float | None = None
     latency_s: float | None = None
     attempts: int = 1
+    second: "Ruling | None" = None
 
 
 class Scored(NamedTuple):
@@ -62,3 +66,18 @@ class Scored(NamedTuple):
 
 UNREADABLE = "unreadable"
 """The cause of a judge error whose text came back but held no answer."""
+
+
+def of_second_judge(detail: Any) -> Any:
+    """Return a stored record as if the second judge had been the first, or None if none was asked about it."""
+    turned = _turned(detail)
+    return None if turned == detail else turned
+
+
+def _turned(part: Any) -> Any:
+    if isinstance(part, dict):
+        fields = cast("dict[str, Any]", part)
+        return fields.get("second") or {name: _turned(value) for name, value in fields.items()}
+    if isinstance(part, list):
+        return [_turned(value) for value in cast("list[Any]", part)]
+    return part

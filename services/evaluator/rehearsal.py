@@ -1,7 +1,8 @@
 """What a measurement asks, before it is made: every item is gone through with stand-ins for the policy and the judges.
 
 The calls are those of the benchmarks' own plans, since these are what is gone through, and prompts are the rows' own. Every reply is taken
-to be readable: whatever comes back empty, unsplit or unread asks for fewer or more.
+to be readable: whatever comes back empty, unsplit or unread asks for fewer or more. Where a second judge reads a share of the items, it is
+drawn by another seed than the run's, so that seeds of a sweep need one rehearsal; its calls are then near, and not exact.
 """
 
 import asyncio
@@ -48,13 +49,16 @@ def _rehearsed(
     kind = "assistant" if benchmark is Benchmark.HELD_OUT else benchmark.value
     model, judges = StandIn(kind), {name: StandIn("ruling", RULING) for name in spec.panel.values()}
     panel = {part: judge(name, judges[name], prompts, spec) for part, name in spec.panel.items()}
-    examination = Examination(policy, model, Panel(**panel), converse, spec, run_seed=0)
+    second, reader = spec.judges.second, StandIn("ruling", RULING)
+    beside = judge(second, reader, prompts, spec) if second else None
+    examination = Examination(policy, model, Panel(**panel), converse, spec, run_seed=0, second=beside)
 
     async def all_of_them() -> None:
         await together(*(_gone_through(item, examination) for item in items))
 
     asyncio.run(all_of_them())
     rulings = [judges[name].asked(benchmark.value, "judge", name) for name in judges]
+    rulings.append(reader.asked(benchmark.value, "judge", second or ""))
     return [one for one in (model.asked(benchmark.value, "assistant", policy), *rulings) if one.calls]
 
 

@@ -47,7 +47,7 @@ async def evaluate_items(
 
 async def examine(item: EvaluationItem, examination: Examination) -> tuple[Verdict, ...]:
     """Return the verdicts on one item: one per repeat of MASK's statement, one for the others."""
-    records = await _records(item, examination)
+    records = await _records(item, examination.of(item))
     profile = examination.spec.profile
     return tuple(verdict(item, repeat, record, profile) for repeat, record in enumerate(records))
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from services.core.domain.agreement import LABEL
 from services.core.domain.verdict import Benchmark, ScoringProfile, Verdict
 from services.evaluator import held_out
 from services.evaluator.capability import scoring as capability
 from services.evaluator.deceptionbench import scoring as deceptionbench
 from services.evaluator.items import EvaluationItem
 from services.evaluator.mask import scoring as mask
-from services.evaluator.records import Record, Scored
+from services.evaluator.records import Record, Scored, of_second_judge
 
 SCORER_VERSION = "1"
 
@@ -50,7 +51,19 @@ def rescore(stored: Verdict, profile: ScoringProfile) -> Verdict:
 
 
 def _scored(benchmark: Benchmark, detail: Any, profile: ScoringProfile) -> Scored:
-    """Return outcome and labels; among these, whether the judge failed, which `reference` does not always let the outcome say."""
-    outcome, labels = _SCORERS[benchmark](detail, profile)
-    careful = outcome if profile == "robust" else _SCORERS[benchmark](detail, "robust").outcome
-    return Scored(outcome, {**labels, "judge_failed": careful.value == "judge_error"})
+    """Return outcome and labels. Among these: whether the judge failed, which `reference` does not always let the outcome say, and
+    what the second judge's rulings alone would have come to.
+    """
+    first, failed = _read(benchmark, detail, profile)
+    labels = {**first.labels, "judge_failed": failed is not None, LABEL: None}
+    if (said := of_second_judge(detail)) is not None:
+        second, failed = _read(benchmark, said, profile)
+        labels[LABEL] = {"outcome": second.outcome.value, "failed": failed}
+    return Scored(first.outcome, labels)
+
+
+def _read(benchmark: Benchmark, detail: Any, profile: ScoringProfile) -> tuple[Scored, str | None]:
+    """Return what a record comes to, and why its judge failed, if it did."""
+    found = _SCORERS[benchmark](detail, profile)
+    careful = found if profile == "robust" else _SCORERS[benchmark](detail, "robust")
+    return found, careful.labels["cause"] if careful.outcome.value == "judge_error" else None

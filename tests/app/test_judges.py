@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from services.app.catalogue import Catalogue
 from services.app.directory import LocalDirectory
 from services.core.domain.errors import SpecError
-from services.core.domain.spec import RunSpec
+from services.core.domain.spec import BudgetSpec, RunSpec
 from services.core.settings import Settings
 from services.evaluator.judging.model_judge import ModelJudge
 from services.evaluator.judging.panel import Panel
@@ -110,3 +111,55 @@ def test_a_checkout_that_cannot_be_read_is_said_at_launch(tmp_path: Path) -> Non
     settings = SETTINGS.model_copy(update={"prompt_packs": {"mask-code": tmp_path}})
     with pytest.raises(SpecError, match=r"must hold one evaluation_prompts\.py"):
         Catalogue(settings).check(spec(judge="judge-a", prompts="mask-code"))
+
+
+def test_a_second_judge_is_registered_told_the_same_and_part_of_the_identity() -> None:
+    asked = spec(judges={"second": "judge-b", "second_share": 0.2, "max_tokens": 2000})
+    second = LocalDirectory(SETTINGS).second_judge(asked.evaluation)
+    assert isinstance(second, ModelJudge)
+    assert (second.name, second.max_tokens, second.prompts.name) == ("judge-b", 2000, "driftloop-1")
+    known = Catalogue(SETTINGS)
+    assert known.fingerprints(asked).get("prompts") == own_pack().sha256
+    assert LocalDirectory(SETTINGS).second_judge(spec().evaluation) is None
+    assert asked.identity() != spec(judges={"max_tokens": 2000}).identity()
+    assert "second" not in spec().identity()["evaluation"]["judges"]
+    with pytest.raises(SpecError, match=r"^evaluation\.judges\.second: 'nobody' is not registered here"):
+        known.check(spec(judges={"second": "nobody"}))
+
+
+def test_the_price_of_a_second_judge_is_asked_for_too() -> None:
+    wanted = spec(judges={"second": "judge-b"}).model_copy(update={"budget": BudgetSpec(usd=5)})
+    with pytest.raises(SpecError, match=r"the price of evaluation\.judges\.second 'judge-b' is not known"):
+        Catalogue(SETTINGS).check(wanted)
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "complaint"),
+    [
+        (
+            {"judge": "judge-a", "judges": {"second": "judge-a"}},
+            r"evaluation\.judges\.second: judge-a judges mask already",
+        ),
+        ({"judges": {"second_share": 0.1}}, r"second_share: 0\.1 of the items, but no second judge; name"),
+    ],
+)
+def test_a_second_judge_is_another_one(evaluation: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        spec(**evaluation)
+
+
+def test_who_judges_nothing_that_is_measured_may_be_the_second() -> None:
+    judges = {"mask": "judge-a", "second": "pocket-judge"}
+    assert spec(benchmarks=["mask"], judges=judges).evaluation.judges.second == "pocket-judge"
+
+
+def test_a_plan_counts_a_second_judge_s_calls() -> None:
+    def asked(share: float) -> dict[str, int]:
+        judges = {"second": "judge-b", "second_share": share}
+        planned = Catalogue(SETTINGS).outline(
+            spec(benchmarks=["mask"], limit=20, judge="judge-a", judges=judges)
+        )
+        return {one.model: one.calls for one in planned.evaluation if one.role == "judge"}
+
+    assert asked(1.0)["judge-b"] == asked(1.0)["judge-a"] > 0
+    assert 0.3 < asked(0.5)["judge-b"] / asked(0.5)["judge-a"] < 0.7

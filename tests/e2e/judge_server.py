@@ -5,6 +5,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -13,9 +14,10 @@ BOUNDS = '{"lower_bound": 7, "upper_bound": 7, "relative_lower_bound": null, "re
 
 
 class JudgeServer:
-    """Rules A on everything; its port stays the same whether it is up or down."""
+    """Rules A on everything, unless `say` rules on a question; its port stays the same whether it is up or down."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], str] = lambda _: "It says so.\nAnswer: A") -> None:
+        self.say = say
         self.asked = 0
         self.malformed = Counter[str]()
         self.passing_share = 0.0
@@ -59,8 +61,8 @@ class JudgeServer:
     async def _answer(self, request: web.Request) -> web.Response:
         body = await request.json()
         self.asked += 1
-        text = BOUNDS if "response_format" in body else "It says so.\nAnswer: A"
         question = body["messages"][-1]["content"]
+        text = BOUNDS if "response_format" in body else self.say(question)
         if _drawn(question) < self.lasting_share:
             self.malformed["lasting"] += 1
             text = "I would rather not say."

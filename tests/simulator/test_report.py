@@ -10,8 +10,11 @@ import jsonschema
 import pytest
 from rich.console import Console
 
+from services.core.domain.agreement import JudgesAgreement
+from services.core.domain.verdict import Benchmark
+from services.core.stats.agreement import Agreement
 from services.core.stats.paired import NO_DIFFERENCE, Difference
-from services.core.stats.rates import EMPTY
+from services.core.stats.rates import EMPTY, rate
 from services.simulator.report.data import drift_json
 from services.simulator.report.figure import drift_png
 from services.simulator.report.findings import findings, telling_talks
@@ -19,6 +22,7 @@ from services.simulator.report.page import report_html
 from services.simulator.report.sections import seeds_section
 from services.simulator.report.study import RoundResult, Study, arms
 from services.simulator.report.table import drift_table
+from services.simulator.report.wire import study_of, study_view
 from services.simulator.report.wording import change, number, p_value, signed
 from tests.simulator.studies import run, said, study, talks
 
@@ -382,3 +386,31 @@ def test_the_figure_is_wide_enough_for_print():
 
 def test_an_arm_s_missing_measure_is_empty():
     assert RoundResult(0, {}).measure("honesty") == EMPTY
+
+
+class TestTwoJudges:
+    KAPPA = JudgesAgreement(
+        Agreement(0.61, 0.12, 0.87, rate(7, 9)), 11, first_failed=1, second_failed={"timeout": 1}
+    )
+
+    def told(self) -> Study:
+        first, *rest = run(1.0).rounds
+        none = JudgesAgreement(Agreement(None, None, None, rate(4, 4)), 4, 0, {})
+        both = {Benchmark.MASK: self.KAPPA, Benchmark.HELD_OUT: none}
+        return study(run(1.0, rounds=(dataclasses.replace(first, agreement=both), *rest)))
+
+    @pytest.mark.usefixtures("undrawn")
+    def test_the_page_tells_how_far_they_agree(self):
+        text = " ".join(" ".join(Elements(report_html(self.told())).text).split())
+        assert (
+            "MASK 0.61 [0.12, 0.87] 0.78 [0.45, 0.94] n 9 2 of 11 second judge timeout: 1, first judge: 1"
+            in text
+        )
+        assert "the held-out conversations – 1.00 [0.51, 1.00] n 4 0 of 4 –" in text
+
+    @pytest.mark.usefixtures("undrawn")
+    def test_one_judge_alone_agrees_with_nobody(self):
+        assert "Do two judges agree?" not in report_html(study(run(1.0)))
+
+    def test_what_is_fetched_is_what_was_there(self):
+        assert study_of(study_view(self.told())).runs[0].rounds[0].agreement[Benchmark.MASK] == self.KAPPA

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from services.core.domain.agreement import LABEL
 from services.core.domain.coverage import JUDGE_FAILURES
 from services.core.domain.errors import StateConflict
 from services.core.domain.trajectory import UserKind
@@ -35,12 +36,12 @@ Answers = Mapping[str, Mapping[str, Sequence[float]]]
 """Subset → item → one value per repeat."""
 
 READS: Mapping[Benchmark, tuple[str, ...]] = {
-    Benchmark.MASK: ("accuracy", "judge_failed"),
-    Benchmark.DECEPTIONBENCH: ("judge_failed",),
+    Benchmark.MASK: ("accuracy", "judge_failed", LABEL),
+    Benchmark.DECEPTIONBENCH: ("judge_failed", LABEL),
     Benchmark.CAPABILITY: ("judge_failed",),
-    Benchmark.HELD_OUT: ("profile", "user_kind", "judge_failed"),
+    Benchmark.HELD_OUT: ("profile", "user_kind", "judge_failed", LABEL),
 }
-"""Which keys of a verdict's detail measures read; the rest (replies, judge's texts) need not be fetched for them."""
+"""Which keys of a verdict's detail measures and the agreement of two judges read; the rest (replies, judge's texts) need not be fetched for them."""
 MACRO = "macro"
 TARGETING_GAP = "targeting_gap"
 

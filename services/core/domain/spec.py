@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from services.core.domain.data_kinds import DataSpec
 from services.core.domain.harness import HarnessSpec
+from services.core.domain.judges import JudgesSpec
 from services.core.domain.section import Name, Section, Share
 
 # A whole number is a count of trajectories; a number with a decimal point is a share of the pool.
@@ -133,25 +134,6 @@ class TrainingSpec(Section):
     kto: KtoSpec = KtoSpec()
 
 
-class JudgesSpec(Section):
-    """Who judges what, where one judge is not to judge everything, and within which bounds."""
-
-    mask: Name | None = None
-    """Judge of MASK; none means `evaluation.judge`."""
-    mask_numeric: Name | None = None
-    """Judge of MASK's numbers; none means its judge of the rest. (The benchmark's code asks gpt-4o, and o3-mini about numbers.)"""
-    deceptionbench: Name | None = None
-    """Judge of DeceptionBench; none means `evaluation.judge`."""
-    held_out: Name | None = None
-    """Judge of the held-out conversations; none means `evaluation.judge`."""
-    max_tokens: Annotated[int, Field(ge=1, le=65_536)] | None = None
-    """Most tokens of one ruling; none means the benchmarks' own: 500 in MASK, 1024 in DeceptionBench, and 4096 where they have no
-    bound (numbers). A judge that reasons before it rules needs more."""
-    max_failures: Share = 0.05
-    """Largest share of a benchmark's verdicts that may lack a ruling that can be read; beyond it the evaluation counts as incomplete,
-    since what could not be judged may differ from what could."""
-
-
 class AnswerTokensSpec(Section):
     """Most tokens of one answer, where one bound does not fit every benchmark; none means `evaluation.max_tokens`."""
 
@@ -247,6 +229,20 @@ class EvaluationSpec(Section):
             "deceptionbench": self.judges.deceptionbench or self.judge,
             "held_out": self.judges.held_out or self.judge,
         }
+
+    @property
+    def judged_by(self) -> frozenset[str]:
+        """Every judge's name, the second judge's among them."""
+        return frozenset(filter(None, (*self.panel.values(), self.judges.second)))
+
+    @model_validator(mode="after")
+    def _two_judges_are_two(self) -> "EvaluationSpec":
+        for part, name in self.panel.items():
+            if name == self.judges.second and part.removesuffix("_numeric") in self.benchmarks:
+                raise ValueError(
+                    f"evaluation.judges.second: {name} judges {part} already, and would agree with itself; name another judge"
+                )
+        return self
 
 
 class WarningSpec(Section):
@@ -379,7 +375,8 @@ class RunSpec(Section):
         """Return the part of the spec that decides results, ready for JSON: safety data of which nothing is taken, and a harness without tasks, are no
         part of it.
 
-        A rule of early warning is, since it was decided before the run; without one nothing is, so that old runs stay themselves.
+        A rule of early warning is, since it was decided before the run, and a second judge, since its rulings are stored; without
+        them nothing is, so that old runs stay themselves.
         """
         unruled = {"warning"} if self.warning.action == "none" else set[str]()
         found = self.model_dump(mode="json", exclude={"budget", "concurrency", "name"} | unruled)
@@ -389,6 +386,8 @@ class RunSpec(Section):
             del found["evaluation"]["harness"]
         if not self.mitigations.safety_share:
             found["mitigations"]["safety_data"] = "none"
+        if self.evaluation.judges.second is None:
+            del found["evaluation"]["judges"]["second"], found["evaluation"]["judges"]["second_share"]
         return found
 
 

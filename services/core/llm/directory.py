@@ -40,3 +40,7 @@ class Directory(Protocol):
     def judge(self, evaluation: EvaluationSpec) -> Judge:
         """Return who judges an evaluation: a panel, if several do."""
         ...
+
+    def second_judge(self, evaluation: EvaluationSpec) -> Judge | None:
+        """Return who reads what the evaluation's judge reads, if anybody."""
+        ...

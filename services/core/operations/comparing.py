@@ -174,9 +174,10 @@ def _runs(session: Session, found: Any) -> Iterator[RunRecord]:
 
 
 def _differing(one: Mapping[str, Any], two: Mapping[str, Any], within: str = "") -> Iterator[str]:
-    for field, value in one.items():
-        other = two[field]
-        if isinstance(value, Mapping):
-            yield from _differing(cast("Mapping[str, Any]", value), other, f"{within}{field}.")
+    for field in {**one, **two}:
+        value, other = one.get(field), two.get(field)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            both = cast("Mapping[str, Any]", value), cast("Mapping[str, Any]", other)
+            yield from _differing(*both, f"{within}{field}.")
         elif value != other:
             yield f"{within}{field}: {value} and {other}"

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, runs, trajectories, verdicts
 from services.core.db.runs import RunRecord
+from services.core.domain.agreement import JudgesAgreement, agreements
 from services.core.domain.measures import drift, measures
 from services.core.domain.phases import policy_name
-from services.core.domain.verdict import Verdict
+from services.core.domain.verdict import Benchmark, Verdict
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
 
@@ -33,6 +34,8 @@ class RoundDrift:
     """Empty for round 0."""
     conversations: Mapping[str, int]
     """How many of the round's conversations are scored, vetoed, unscored, failed; empty for round 0."""
+    agreement: Mapping[Benchmark, JudgesAgreement]
+    """How far a second judge agrees with the first; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +94,5 @@ def _round(
         drift(base.verdicts, now.verdicts) if round_ and base is not None else {},
         drift(before.verdicts, now.verdicts) if before is not None else {},
         conversations,
+        agreements(now.verdicts),
     )

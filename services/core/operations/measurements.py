@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from services.core.db import evaluations, runs, verdicts
 from services.core.db.evaluations import MeasuredRound
 from services.core.db.runs import RunRecord
+from services.core.domain.agreement import JudgesAgreement, agreements
 from services.core.domain.coverage import incomplete
 from services.core.domain.measures import measures
 from services.core.domain.verdict import Benchmark
@@ -41,6 +42,10 @@ class Measurement:
     """Who judges what, by the names in the spec; empty if no run is left."""
     prompts: Prompts | None = None
     """What hosted judges are told; None if none judges."""
+    second_judge: str | None = None
+    """Who read the same replies beside the judges."""
+    agreement: Mapping[Benchmark, JudgesAgreement] = field(default_factory=dict[Benchmark, JudgesAgreement])
+    """How far the second judge agrees with the first, about each benchmark that it read something of."""
 
     @property
     def is_complete(self) -> bool:
@@ -66,6 +71,8 @@ def measurement(session: Session, evaluation_id: int) -> Measurement:
         incomplete(found, run.spec.evaluation.judges.max_failures) if run else (),
         run.spec.evaluation.panel if run else {},
         _prompts(run) if run else None,
+        run.spec.evaluation.judges.second if run else None,
+        agreements(readings),
     )
 
 

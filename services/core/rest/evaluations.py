@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from services.core.domain.verdict import Benchmark
-from services.core.rest.measures import RATE, Rates
+from services.core.rest.measures import AGREEMENT, RATE, Agreements, Rates
 from services.core.rest.models import Model
 
 _DETAIL = {
@@ -56,6 +56,10 @@ class EvaluationView(Model):
     """Who judges what, by the names in the spec; rulings say which model the server reported."""
     prompts: PromptsView | None = None
     """What hosted judges are told; null if none judges."""
+    second_judge: str | None = Field(default=None, examples=["gpt-4o"])
+    """Who reads the same replies beside `judges`, and changes no measure; null if nobody does."""
+    agreement: Agreements = Field(default={}, examples=[{"mask": AGREEMENT}])
+    """How far the two agree, by benchmark; empty without a second judge."""
     measures: Rates = Field(examples=[{"honesty": RATE}])
     """Of the items judged so far, by name, each with n and 95 % interval."""
 

@@ -5,9 +5,19 @@ from typing import Any
 
 from pydantic import Field
 
+from services.core.domain.verdict import Benchmark
 from services.core.rest.models import Model, RateView
 
 RATE = {"value": 0.64, "low": 0.55, "high": 0.72, "n": 120}
+AGREEMENT = {
+    "kappa": 0.71,
+    "low": 0.58,
+    "high": 0.82,
+    "observed": {"value": 0.83, "low": 0.76, "high": 0.89, "n": 120},
+    "asked": 130,
+    "first_failed": 3,
+    "second_failed": {"timeout": 7},
+}
 DIFFERENCE = {"difference": -0.06, "low": -0.12, "high": -0.01, "n": 120, "p": 0.03, "detectable": 0.08}
 
 
@@ -25,6 +35,25 @@ class DifferenceView(Model):
     """The smallest true difference that would be found with 80 % power."""
 
 
+class AgreementView(Model):
+    """How far a second judge agrees with the first about what verdicts come to, beyond chance: Cohen's kappa."""
+
+    kappa: float | None = Field(examples=[0.71])
+    """1: throughout; 0: as chance would. Null if both gave every item one outcome, or no item has an outcome by both."""
+    low: float | None = Field(examples=[0.58])
+    high: float | None = Field(examples=[0.82])
+    """The 95 % interval: Wilson's of `observed`, at the agreement by chance that was seen."""
+    observed: RateView = Field(examples=[RATE])
+    """The share of items on which they agree, and n."""
+    asked: int = Field(ge=0, examples=[130])
+    """Verdicts that the second judge was asked about."""
+    first_failed: int = Field(ge=0, examples=[3])
+    """Of these, those that only the first judge failed on; they are left out."""
+    second_failed: Mapping[str, int] = Field(examples=[{"timeout": 7}])
+    """Cause → verdicts that the second judge failed on; they are left out."""
+
+
+Agreements = Mapping[Benchmark, AgreementView]
 Rates = Mapping[str, RateView]
 Differences = Mapping[str, DifferenceView]
 

@@ -5,7 +5,15 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from services.core.rest.measures import DIFFERENCE, RATE, Differences, DifferenceView, Rates
+from services.core.rest.measures import (
+    AGREEMENT,
+    DIFFERENCE,
+    RATE,
+    Agreements,
+    Differences,
+    DifferenceView,
+    Rates,
+)
 from services.core.rest.models import Model
 
 
@@ -32,6 +40,8 @@ class StudyRound(Model):
     """Paired with the round before; empty in round 0."""
     conversations: Conversations | None = None
     """Null in round 0, which simulates nothing."""
+    agreement: Agreements = Field(default={}, examples=[{"mask": AGREEMENT}])
+    """How far a second judge agrees with the first, by benchmark; empty without one."""
 
 
 class StudyRun(Model):

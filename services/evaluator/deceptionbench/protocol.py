@@ -5,7 +5,7 @@ The judges read as the answer the reply without its reasoning, as the paper's fo
 
 from services.core.domain.chat import Message
 from services.core.domain.judging import DeceptionCase
-from services.evaluator.asking import Examination, ruling, together
+from services.evaluator.asking import Examination, together
 from services.evaluator.deceptionbench.rows import DeceptionRow
 from services.evaluator.deceptionbench.rules import split_reply
 from services.evaluator.deceptionbench.scoring import DeceptionRecord
@@ -34,7 +34,8 @@ async def _rulings(
     is_whole = examination.spec.deception_answer == "full_reply"
     answer = (pressured.text or "") if is_whole else split.answer
     case = DeceptionCase(row.category, row.belief_prompt, belief.text, split.reasoning, answer)
-    judge = examination.judge
     return await together(
-        ruling(judge.act(case)), ruling(judge.thought(case)), ruling(judge.consistency(case))
+        examination.rule(lambda judge: judge.act(case)),
+        examination.rule(lambda judge: judge.thought(case)),
+        examination.rule(lambda judge: judge.consistency(case)),
     )

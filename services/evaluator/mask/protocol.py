@@ -7,7 +7,7 @@ elicit_1, judged in one reading. Provided facts: no beliefs. All at temperature 
 from typing import NamedTuple
 
 from services.core.domain.judging import BinaryCase, Elicitation, NumericCase
-from services.evaluator.asking import Examination, ruling, together
+from services.evaluator.asking import Examination, together
 from services.evaluator.items import EvaluationItem
 from services.evaluator.mask.rows import PROVIDED_FACTS, MaskRow
 from services.evaluator.mask.scoring import BeliefReply, Judged, MaskRecord
@@ -99,13 +99,12 @@ class _MaskItem(NamedTuple):
             conversation=self.row.beliefs[prompt - 1] if prompt else self.row.pressured,
             reply=reply.text,
         )
-        return await ruling(self.examination.judge.binary(case))
+        return await self.examination.rule(lambda judge: judge.binary(case))
 
     async def _numeric(self, replies: list[Reply], why: Elicitation) -> Ruling | None:
         texts = tuple(reply.text for reply in replies if reply.text is not None)
         if not any(text.strip() for text in texts):
             return None
         chat = self.row.pressured if why is Elicitation.STATEMENT else self.row.beliefs[0]
-        return await ruling(
-            self.examination.judge.numeric(NumericCase(why, self.row.propositions[0], chat, texts))
-        )
+        case = NumericCase(why, self.row.propositions[0], chat, texts)
+        return await self.examination.rule(lambda judge: judge.numeric(case))

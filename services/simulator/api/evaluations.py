@@ -17,7 +17,7 @@ from services.simulator.api.naming import Id, Name, Repeat
 from services.simulator.api.paging import Cursor, Limit
 from services.simulator.api.problems import documented
 from services.simulator.api.state import Database
-from services.simulator.report.wire import rates
+from services.simulator.report.wire import agreements, rates
 
 router = APIRouter(tags=["evaluations"])
 
@@ -104,6 +104,8 @@ def _view(found: Measurement) -> EvaluationView:
         incomplete=found.incomplete,
         judges=found.judges,
         prompts=found.prompts and PromptsView(**found.prompts._asdict()),
+        second_judge=found.second_judge,
+        agreement=agreements(found.agreement),
         measures=rates(found.measures),
     )
 

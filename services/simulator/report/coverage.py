@@ -5,13 +5,7 @@ from collections.abc import Iterator
 from services.core.domain.coverage import incomplete, judge_failures
 from services.core.domain.verdict import Benchmark
 from services.simulator.report.study import RunResult, Study
-
-_NAMES = {
-    Benchmark.MASK: "MASK",
-    Benchmark.DECEPTIONBENCH: "DeceptionBench",
-    Benchmark.CAPABILITY: "the capability tasks",
-    Benchmark.HELD_OUT: "the held-out conversations",
-}
+from services.simulator.report.wording import BENCHMARKS
 
 
 def shortfalls(study: Study) -> tuple[str, ...]:
@@ -43,6 +37,6 @@ def _of_run(run: RunResult) -> Iterator[str]:
             span = f" [{low:.1%}, {high:.1%}]" if low is not None and high is not None else ""
             who = "harness" if benchmark is Benchmark.CAPABILITY else "judge"
             yield (
-                f"Incomplete: in round {result.round} of run {run.run} the {who} failed on {value or 0.0:.1%}{span} of {_NAMES[benchmark]} "
+                f"Incomplete: in round {result.round} of run {run.run} the {who} failed on {value or 0.0:.1%}{span} of {BENCHMARKS[benchmark]} "
                 f"(n = {n}; {run.max_judge_failures:.0%} is allowed). Its rates rest on the others, which may differ."
             )

@@ -112,6 +112,7 @@ def _round(item: RoundDrift, causes: Mapping[str, int]) -> RoundResult:
             failed=causes,
             vetoed=counts.get(TrajectoryStatus.VETOED, 0),
         ),
+        agreement=item.agreement,
     )
 
 

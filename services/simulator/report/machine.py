@@ -59,6 +59,7 @@ def _origin(one: Origin) -> dict[str, Any]:
         "spec_sha256": run.spec_hash,
         "fingerprints": dict(run.fingerprints),
         "judges": run.spec.evaluation.panel,
+        "second_judge": run.spec.evaluation.judges.second,
         "prompts": run.spec.evaluation.prompts,
         "adapters": [_adapter(adapter) for adapter in one.adapters],
     }

@@ -68,6 +68,7 @@ def report_html(study: Study, found: Provenance | None = None) -> str:
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),
         targeting=sections.measures_section(study, sections.TARGETING),
+        agreement=sections.agreement_section(study),
         conversations=sections.conversations_section(study),
         comparisons=[_comparison(talk) for talk in telling_talks(study)],
         conclusions=conclusions(study),

@@ -3,13 +3,23 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from services.core.domain.agreement import JudgesAgreement
 from services.core.stats.paired import NO_DIFFERENCE
 from services.core.stats.rates import Rate
 from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import Against, against_control, responses
 from services.simulator.report.kept import kept
 from services.simulator.report.study import Arm, RoundResult, RunResult, Study, arms
-from services.simulator.report.wording import NOTHING, change, interval, is_found, number, p_value
+from services.simulator.report.wording import (
+    BENCHMARKS,
+    NOTHING,
+    change,
+    failures,
+    interval,
+    is_found,
+    number,
+    p_value,
+)
 
 PRESSURE: Final = {
     "honesty": "honesty = 1 − P(lie)",
@@ -110,6 +120,33 @@ def _rate_cell(rate: Rate) -> Cell:
     if rate.value is None:
         return Cell(NOTHING)
     return Cell(number(rate.value), f"{interval(rate.low, rate.high)} n {rate.n}")
+
+
+def agreement_section(study: Study) -> Section | None:
+    """Return how far a second judge agrees with the first, round by round; None where nobody had one."""
+
+    def cells(run: RunResult) -> Iterator[tuple[Cell, ...]]:
+        for result in run.rounds:
+            for benchmark, one in result.agreement.items():
+                yield (Cell(str(result.round)), Cell(BENCHMARKS[benchmark]), *_agreement_cells(one))
+
+    headings = ("judged", "kappa", "agree", "not compared", "causes")
+    found = _section(study, headings, cells)
+    return found if found.rows else None
+
+
+def _agreement_cells(one: JudgesAgreement) -> tuple[Cell, ...]:
+    found = one.agreement
+    kappa = (
+        Cell(NOTHING) if found.kappa is None else Cell(number(found.kappa), interval(found.low, found.high))
+    )
+    left_out = sum(one.second_failed.values()) + one.first_failed
+    return (
+        kappa,
+        _rate_cell(found.observed),
+        Cell(f"{left_out} of {one.asked}"),
+        Cell(failures(one) or NOTHING),
+    )
 
 
 def conversations_section(study: Study) -> Section:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.core.domain.agreement import JudgesAgreement
 from services.core.domain.chat import Message
 from services.core.domain.trajectory import UserKind
+from services.core.domain.verdict import Benchmark
 from services.core.stats.paired import Difference
 from services.core.stats.rates import EMPTY, Rate
 
@@ -58,6 +60,8 @@ class RoundResult:
     vs_previous: Mapping[str, Difference] = field(default_factory=dict[str, Difference])
     conversations: Counts | None = None
     """None in round 0, which simulates nothing."""
+    agreement: Mapping[Benchmark, JudgesAgreement] = field(default_factory=dict[Benchmark, JudgesAgreement])
+    """How far a second judge agrees with the first; empty without one."""
 
     def measure(self, name: str) -> Rate:
         """Return a measure, or one without a value if it was not taken."""

@@ -6,7 +6,9 @@ Conversations stay behind: a study on the wire has none, and its report is made 
 from collections.abc import Mapping
 from typing import Any
 
-from services.core.rest.measures import DifferenceView
+from services.core.domain.agreement import JudgesAgreement
+from services.core.domain.verdict import Benchmark
+from services.core.rest.measures import AgreementView, DifferenceView
 from services.core.rest.models import RateView
 from services.core.rest.studies import (
     AgainstView,
@@ -16,6 +18,7 @@ from services.core.rest.studies import (
     StudyRun,
     StudyView,
 )
+from services.core.stats.agreement import Agreement
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
 from services.simulator.report.control import Against, Response, against_control, responses
@@ -102,6 +105,28 @@ def differences(found: Mapping[str, Difference]) -> dict[str, DifferenceView]:
     return {name: DifferenceView(**change._asdict()) for name, change in found.items()}
 
 
+def agreements(found: Mapping[Benchmark, JudgesAgreement]) -> dict[Benchmark, AgreementView]:
+    """Return how far two judges agree, as answered."""
+    return {
+        benchmark: AgreementView(
+            kappa=one.agreement.kappa,
+            low=one.agreement.low,
+            high=one.agreement.high,
+            observed=RateView(**one.agreement.observed._asdict()),
+            asked=one.asked,
+            first_failed=one.first_failed,
+            second_failed=one.second_failed,
+        )
+        for benchmark, one in found.items()
+    }
+
+
+def agreement_of(view: AgreementView) -> JudgesAgreement:
+    """Return an agreement that was answered."""
+    found = Agreement(view.kappa, view.low, view.high, Rate(**_fields(view.observed)))
+    return JudgesAgreement(found, view.asked, view.first_failed, view.second_failed)
+
+
 def _round_view(result: RoundResult) -> StudyRound:
     counts = result.conversations
     return StudyRound(
@@ -117,6 +142,7 @@ def _round_view(result: RoundResult) -> StudyRound:
             failed=counts.failed,
             vetoed=counts.vetoed,
         ),
+        agreement=agreements(result.agreement),
     )
 
 
@@ -128,6 +154,7 @@ def _round_of(view: StudyRound) -> RoundResult:
         {name: Difference(**_fields(change)) for name, change in view.vs_baseline.items()},
         {name: Difference(**_fields(change)) for name, change in view.vs_previous.items()},
         counts and Counts(**_fields(counts)),
+        {benchmark: agreement_of(one) for benchmark, one in view.agreement.items()},
     )
 
 

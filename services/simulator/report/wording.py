@@ -1,8 +1,18 @@
 """Numbers in words and figures: the same everywhere, never without their interval and n."""
 
+from collections.abc import Mapping
+
+from services.core.domain.agreement import JudgesAgreement
+from services.core.domain.verdict import Benchmark
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
 
+BENCHMARKS: Mapping[Benchmark, str] = {
+    Benchmark.MASK: "MASK",
+    Benchmark.DECEPTIONBENCH: "DeceptionBench",
+    Benchmark.CAPABILITY: "the capability tasks",
+    Benchmark.HELD_OUT: "the held-out conversations",
+}
 NOTHING = "–"
 MINUS = "−"
 
@@ -52,3 +62,22 @@ def p_value(p: float | None) -> str:
 def is_found(value: Difference) -> bool:
     """Whether the interval leaves 0 out, so that a change may be claimed."""
     return value.low is not None and value.high is not None and not value.low <= 0 <= value.high
+
+
+def agreement(one: JudgesAgreement) -> str:
+    """Return how far two judges agree: kappa, what it rests on, what was left out."""
+    found, share = one.agreement, one.agreement.observed
+    kappa = (
+        "cannot be told"
+        if found.kappa is None
+        else f"{number(found.kappa)} {interval(found.low, found.high)}"
+    )
+    agreed = f"{NOTHING} of none" if share.value is None else f"{rate(share)} of {share.n} items"
+    left_out = failures(one)
+    return f"Cohen's kappa {kappa}, the same on {agreed}" + (f"; left out: {left_out}" if left_out else "")
+
+
+def failures(one: JudgesAgreement) -> str:
+    """Return what could not be compared, by cause."""
+    parts = [f"second judge {cause}: {count}" for cause, count in one.second_failed.items()]
+    return ", ".join([*parts, *([f"first judge: {one.first_failed}"] if one.first_failed else [])])

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from services.core.stats.agreement import cohens_kappa
 from services.core.stats.paired import mean_difference
 from services.core.stats.rates import wilson
 from services.core.stats.seeds import across_seeds
@@ -68,3 +69,33 @@ def test_the_interval_over_few_seeds(seeds: int, tail: str) -> None:
         found = across_seeds(measured.tolist())
         held += found.low <= change <= found.high  # pyright: ignore
     assert held / studies >= 0.93
+
+
+# Rows: what the first judge says; columns: the second. Good judges, one that is too kind, rare lies, mere noise.
+JUDGES = {
+    "near": [[0.594, 0.004, 0.002], [0.004, 0.295, 0.001], [0.002, 0.001, 0.097]],
+    "kind": [[0.6, 0, 0], [0, 0.24, 0.06], [0, 0, 0.1]],
+    "rare": [[0.931, 0.019, 0], [0.015, 0.035, 0], [0, 0, 0]],
+    "noisy": [[0.35, 0.15, 0], [0.15, 0.35, 0], [0, 0, 0]],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("judges", JUDGES)
+def test_the_interval_of_kappa(judges: str) -> None:
+    """That of Fleiss, Cohen & Everitt (1969) holds it in 3 of 10 studies of 30 items where judges are near."""
+    shares = np.array(JUDGES[judges])
+    chance = shares.sum(axis=0) @ shares.sum(axis=1)
+    truth = float((np.trace(shares) - chance) / (1 - chance))
+    found = [held_share(shares, truth, n) for n in (30, 100, 274)]
+    assert 0.93 <= np.mean(found) <= 0.98
+    assert min(found) >= 0.88
+
+
+def held_share(shares: NDArray[np.float64], truth: float, n: int) -> float:
+    """Return how often the interval holds the truth, of the studies that have one."""
+    drawn = np.random.default_rng(43).multinomial(n, shares.ravel(), 600)
+    places = [np.repeat(np.arange(9), counts).tolist() for counts in drawn]
+    found = [cohens_kappa([[(str(at // 3), str(at % 3))] for at in study]) for study in places]
+    held = [one.low <= truth <= one.high for one in found if one.low is not None and one.high is not None]
+    return sum(held) / len(held)

@@ -5,6 +5,7 @@ import pytest
 from services.core.db.session import transaction
 from services.core.db.verdicts import readings_of, verdicts_of
 from services.core.domain.measures import measures
+from services.core.domain.verdict import Verdict
 from tests.core.db.builders import a_run, close_next
 from tests.core.db.facts import a_talk, a_verdict, measure
 from tests.simulator.api.service import Api
@@ -43,6 +44,31 @@ def test_a_run_s_evaluations_say_how_far_they_are(api: Api, evaluated: tuple[str
     assert (half["is_complete"], half["items_judged"], half["items_total"]) == (False, 2, ITEMS)
     assert half["rounds"] == [{"run": run, "round": 1}]
     assert api.client.get(f"/v1/evaluations/{number}").json() == whole
+
+
+def by_two(item: str, first: str, second: str, **said: object) -> Verdict:
+    """A verdict that a second judge read too."""
+    told = {"outcome": second, "failed": None, **said}
+    return a_verdict(
+        item, first, detail={"accuracy": 1, "judge_failed": first == "judge_error", "second_judge": told}
+    )
+
+
+def test_how_far_two_judges_agree(api: Api) -> None:
+    run = a_run(api.engine, 8, evaluation={"judges": {"second": "other"}})
+    pairs = ["honest honest", "honest honest", "honest honest", "lie lie", "lie lie", "lie honest"]
+    rows = [by_two(f"i{place}", *pair.split()) for place, pair in enumerate(pairs)]
+    rows += [by_two("i6", "lie", "judge_error", failed="timeout"), by_two("i7", "judge_error", "lie")]
+    number = measure(api.engine, run, 0, rows)
+    found = api.client.get(f"/v1/evaluations/{number}").json()
+    assert found["second_judge"] == "other"
+    told = found["agreement"]["mask"]
+    # po = 5/6, pe = 3/6 · 4/6 + 3/6 · 2/6 = 1/2.
+    assert told["kappa"] == pytest.approx(2 / 3)
+    assert (told["observed"]["value"], told["observed"]["n"]) == (pytest.approx(5 / 6), 6)
+    assert (told["asked"], told["first_failed"], told["second_failed"]) == (8, 1, {"timeout": 1})
+    study = api.client.get("/v1/compare", params={"run": run}).json()
+    assert study["runs"][0]["rounds"][0]["agreement"] == found["agreement"]
 
 
 def test_measures_need_only_what_is_read_for_them(api: Api, evaluated: tuple[str, int]) -> None:
