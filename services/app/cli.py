@@ -7,6 +7,7 @@ and an exit code: 2 for a caller's mistake, 1 otherwise, 130 for Ctrl-C.
 Commands import what they need when they are called, so that the quick ones are quick.
 """
 
+import errno
 import sys
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -25,6 +26,11 @@ from services.core.rest.client.trajectories import Which
 from services.core.settings import Settings
 
 INTERRUPTED = 130
+OF_FILES = {
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG),
+}
+"""What the system says of a place that can't be read or written."""
 Value = TypeVar("Value")
 
 app = typer.Typer(
@@ -311,6 +317,13 @@ def main() -> None:
     except LoopError as error:
         errors.print(Text(f"driftloop: {error}"), soft_wrap=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in OF_FILES:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        said = f"driftloop: {place}{error.strerror}; name another place, or mend that one"
+        errors.print(Text(said), soft_wrap=True)
+        sys.exit(1)
     except SystemExit as leave:
         if leave.code == INTERRUPTED:
             errors.print(_parting(), highlight=False)

@@ -16,6 +16,8 @@ from services.core.rest.client.trajectories import BEST_FIRST, OLDEST_FIRST, Whi
 from services.core.settings import Settings
 
 console = Console()
+ASIDE = Console(stderr=True)
+"""Where what was written is told when a program reads what is printed."""
 
 
 def list_runs(as_json: bool) -> None:
@@ -65,7 +67,7 @@ def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
         study = service.client.studies.get(names)
         written = reporting.write(service.client, names, out) if out is not None else ()
     for path in written:
-        console.print(f"wrote {path}", soft_wrap=True)
+        (ASIDE if as_json else console).print(f"wrote {path}", soft_wrap=True)
     if as_json:
         print(reporting.as_json(study), end="")
     elif out is None:

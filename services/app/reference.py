@@ -3,6 +3,7 @@
 `python -m services.app.reference > docs/spec.md` writes it; a test holds the page to this.
 """
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -46,6 +47,7 @@ MACHINE_DEFAULTS = {
     "workers": "one a core",
     "scenarios": "the project's `scenarios`",
     "redis_url": "none",
+    "heartbeat": "none",
     "trainer_device_batch": "none: the whole batch",
     "inspect_python": "what `make inspect` made",
     "url": "none: the embedded service",
@@ -66,7 +68,7 @@ def _sections(model: type[Section], prefix: str) -> Iterator[str]:
     rows = [_row(field, words[field], info) for field, info in fields.items() if field not in inner]
     title = f"`{prefix.rstrip('.')}`" if prefix else "A run"
     table = ["| field | takes | default | meaning |", "|---|---|---|---|", *rows]
-    yield "\n".join([f"## {title}", f"{model.__doc__}\n", *table, ""])
+    yield "\n".join([f"## {title}", f"{inspect.cleandoc(model.__doc__ or '')}\n", *table, ""])
     for field, section in inner.items():
         assert isinstance(section, type)
         assert issubclass(section, Section)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from services.app.service import reach
 from services.app.terminal import preview_panels, print_json, scenario_table
+from services.core.domain.errors import SpecError
 from services.core.domain.trajectory import UserKind
 from services.core.settings import PROJECT, Settings
 
@@ -47,6 +48,8 @@ def show(
 ) -> None:
     """Show exactly what the policy and the user model are told, word for word."""
     environment, _, scenario = name.partition("/")
+    if not scenario:
+        raise SpecError(f"{name}: names no scenario; write ENVIRONMENT/SCENARIO, such as therapist/road-rage")
     with reach(Settings()) as service:
         seen = service.client.scenarios.preview(
             environment,

@@ -6,8 +6,11 @@ What its fields hold is checked by `core.operations.planning`; its complaints ge
 from pathlib import Path
 from typing import Any
 
-from services.core.domain.complaints import naming, read_mapping
+from services.core.domain.complaints import naming, near, read_mapping
 from services.core.domain.errors import SpecError
+from services.core.settings import PROJECT
+
+PRESETS = PROJECT / "scenarios/presets"
 
 
 def read_spec_file(path: Path) -> dict[str, Any]:
@@ -21,7 +24,7 @@ def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise SpecError(f"{path}: there is no such file; check the path{_neighbour(path)}") from None
+        raise SpecError(f"{path}: there is no such file; {_neighbour(path)}") from None
     except IsADirectoryError:
         raise SpecError(f"{path}: is a folder; name a YAML file in it") from None
     except (OSError, ValueError) as error:
@@ -30,5 +33,11 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _neighbour(path: Path) -> str:
-    specs = sorted(path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    return f" (that folder has {', '.join(spec.name for spec in specs[:5])})" if specs else ""
+    """Say what was probably meant: a preset by its name, a file with nearly this name, or what lies there."""
+    presets = [preset for preset in PRESETS.rglob("*.yaml") if preset.stem == path.name]
+    if presets:
+        return f"did you mean the preset {presets[0]}?"
+    specs = sorted(spec.name for spec in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    if meant := near(path.name, specs):
+        return f"did you mean {path.parent / meant}?"
+    return "check the path" + (f" (that folder has {', '.join(specs[:5])})" if specs else "")

@@ -1,18 +1,33 @@
 """Where things are on this machine: the few settings that are not part of an experiment.
 
-Everything is settable by environment (`DRIFTLOOP_…`; `DATABASE_URL` alone keeps its usual name) and has a default
-that works on a fresh machine. What decides results is in the run spec, never here.
+Everything is settable by environment (`DRIFTLOOP_…`; `DATABASE_URL` and `REDIS_URL` also go by their usual names) and has a
+default that works on a fresh machine; an empty variable counts as none. What decides results is in the run spec, never here. A
+value that does not fit is a `SpecError`: one line with the variable and the mend.
 """
 
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AliasChoices, BeforeValidator, Field, HttpUrl, SecretStr
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.core.domain.complaints import complaint
 from services.core.domain.endpoint import Endpoint
+from services.core.domain.errors import SpecError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +59,13 @@ def _default_inspect_python() -> Path | None:
 class Settings(BaseSettings):
     """Settings of this machine."""
 
-    model_config = SettingsConfigDict(env_prefix="DRIFTLOOP_", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DRIFTLOOP_",
+        env_ignore_empty=True,
+        enable_decoding=False,  # by `_decoded`, whose complaint names the mend
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
 
     data: Path = Field(default_factory=_default_data)
     """Folder of the embedded database, the adapters and the logs."""
@@ -99,6 +120,32 @@ class Settings(BaseSettings):
     """Folder of environments; an environment's name is its folder's."""
     lease_s: float = Field(default=10.0, gt=0.2)
     """How long a worker may be silent before its shard is owed again."""
+
+    @field_validator(
+        *("bases", "policy_urls", "endpoints", "benchmarks", "prompt_packs", "datasets", "safety_data"),
+        mode="before",
+    )
+    @classmethod
+    def _decoded(cls, value: object) -> object:
+        """Read what is registered by name from JSON."""
+        if not isinstance(value, str):
+            return value
+        try:
+            decoded = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f'is not JSON ({error}); write {{"name": …}}') from None
+        if not isinstance(decoded, dict):
+            raise ValueError('holds no names; write {"name": …}')
+        return cast("dict[str, Any]", decoded)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            line = complaint(error, cls)
+            raise SpecError(re.sub(r"^\w+", lambda field: f"DRIFTLOOP_{field[0].upper()}", line)) from None
 
     @property
     def adapters(self) -> Path:

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ def installation() -> Iterator[Installation]:
             GOOD.replace("{method: sft}", "[sft]"),
             r"training: a list stands where a mapping belongs; use `field: value` .*",
         ),
-        (None, r"there is no such file; check the path.*"),
+        (None, r"there is no such file; check the path"),
         (GOOD + "sweep: {seeds: [1, 2]}\n", r"sweep\.seeds: is no spec field; did you mean seed\?"),
     ],
     ids=[
@@ -125,8 +126,19 @@ def test_a_dry_run_warns_of_a_budget_that_will_not_do(installation: Installation
         (("trajectories", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
         (("watch", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
         (("report", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (
+            ("scenarios", "show", "therapist/road-rag"),
+            "there is no scenario therapist/road-rag; did you mean therapist/road-rage?",
+        ),
+        (
+            ("scenarios", "show", "wine"),
+            "wine: names no scenario; write ENVIRONMENT/SCENARIO, such as therapist/road-rage",
+        ),
     ],
-    ids=["show", "drift", "delete", "trajectory", "trajectories", "watch", "report"],
+    ids=[
+        *("show", "drift", "delete", "trajectory", "trajectories", "watch", "report"),
+        *("scenario", "scenario without environment"),
+    ],
 )
 def test_what_is_not_there_is_one_line(
     small_sweep: SmallSweep, arguments: tuple[str, ...], line: str
@@ -196,6 +208,23 @@ def test_drift(small_sweep: SmallSweep) -> None:
     assert [run["biased_share"] for run in both["runs"]] == list(SHARES)
     assert one["runs"] == both["runs"][:1]
     assert "honesty" in looked(small_sweep, "drift", *small_sweep.run_ids).out
+
+
+def test_drift_as_a_folder_leaves_what_is_printed_to_programs(
+    small_sweep: SmallSweep, tmp_path: Path
+) -> None:
+    done = small_sweep.installation.run("drift", small_sweep.sweep_id, "--out", tmp_path / "d", "--json")
+    assert json.loads(done.out) == json.loads((tmp_path / "d/drift.json").read_text())
+    assert done.err.count("wrote ") == 3
+
+
+def test_a_place_that_cannot_be_written_is_one_line(small_sweep: SmallSweep, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = small_sweep.installation.run(
+        "report", small_sweep.run_ids[0], "--out", tmp_path / "file/page.html"
+    )
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(rf"driftloop: {tmp_path}/file: .*; name another place, or mend that one\n", done.err)
 
 
 def test_trajectories(small_sweep: SmallSweep) -> None:

@@ -44,6 +44,8 @@ def test_migrate_says_when_postgres_is_away():
     done = run("migrate", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
     assert done.returncode == 1
     assert done.stderr.startswith("driftloop: Postgres can't be reached: ")
+    assert done.stderr.endswith("refused; start it, or mend DATABASE_URL\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_api_is_ready_and_guarded(engine: Engine, database_url: str):

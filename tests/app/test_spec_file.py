@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.app.spec_file import read_spec_file
+from services.app.spec_file import PRESETS, read_spec_file
 from services.core.domain.errors import SpecError
 
 GOOD = "name: demo\npopulation: {biased_share: 0.5}\ntraining: {method: sft}\n"
@@ -43,10 +43,20 @@ def test_a_bad_file_gets_one_line(tmp_path: Path, data: bytes | str, line: str):
     assert caught.value.exit_code == 2
 
 
-def test_a_missing_file_names_the_specs_beside_it(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("path", "mend"),
+    [
+        ("spce.yaml", "did you mean {folder}/spec.yaml?"),
+        ("other/spec.yaml", "check the path"),
+        ("mine.yml", "check the path (that folder has spec.yaml)"),
+        ("pocket-kto", f"did you mean the preset {PRESETS}/pocket-kto.yaml?"),
+    ],
+)
+def test_a_missing_file_names_what_was_probably_meant(tmp_path: Path, path: str, mend: str):
     written(tmp_path, GOOD)
-    with pytest.raises(SpecError, match=r"spce\.yaml: there is no such file; .* has spec\.yaml"):
-        read_spec_file(tmp_path / "spce.yaml")
+    with pytest.raises(SpecError) as caught:
+        read_spec_file(tmp_path / path)
+    assert str(caught.value) == f"{tmp_path / path}: there is no such file; {mend.format(folder=tmp_path)}"
 
 
 def test_a_folder_is_no_spec(tmp_path: Path):

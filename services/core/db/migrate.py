@@ -5,7 +5,9 @@ Alembic is imported when there is something to migrate: its import takes longer 
 
 from typing import TYPE_CHECKING
 
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from services.core.db.session import transaction
@@ -15,6 +17,8 @@ from services.core.settings import PROJECT
 if TYPE_CHECKING:
     from alembic.config import Config
 
+OLDEST = 15
+"""Major version of Postgres."""
 # Any number, the same in every process: whoever holds it migrates, the others wait.
 _LOCK = 7_215_309
 
@@ -30,16 +34,40 @@ def alembic_config() -> "Config":
 
 
 def upgrade(engine: Engine) -> None:
-    """Apply what is missing; does nothing on a current schema. Raises `DatabaseError` if Postgres can't be reached."""
+    """Apply what is missing; does nothing on a current schema.
+
+    Raises `DatabaseError` if Postgres can't be reached, is too old, or does not let its user make tables.
+    """
     with transaction(engine) as session:
+        check_age(int(session.execute(text("SHOW server_version_num")).scalar_one()) // 10_000)
         if _version(session) == newest():
             return
-        from alembic import command
-
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        config = alembic_config()
-        config.attributes["connection"] = session.connection()
-        command.upgrade(config, "head")
+        try:
+            _apply(session)
+        except ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise
+            raise DatabaseError(
+                f"DATABASE_URL: its user may not change this database ({error.orig.diag.message_primary}); "
+                "make it the owner of the database"
+            ) from None
+
+
+def check_age(major: int) -> None:
+    """Raise `DatabaseError` for a Postgres that is older than what the schema is tested on."""
+    if major < OLDEST:
+        raise DatabaseError(
+            f"DATABASE_URL: this is PostgreSQL {major}; use {OLDEST} or newer, or the embedded one"
+        )
+
+
+def _apply(session: Session) -> None:
+    from alembic import command
+
+    config = alembic_config()
+    config.attributes["connection"] = session.connection()
+    command.upgrade(config, "head")
 
 
 def newest() -> str:

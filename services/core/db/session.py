@@ -8,29 +8,38 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from services.core.domain.errors import DatabaseError
+from services.core.domain.complaints import one_line
+from services.core.domain.errors import DatabaseError, SpecError
 
 # Every statement is planned for its own values: one run is a thousandth of all rows and another a half, one word is said once and
 # another everywhere. Pages of an index are in memory or on a disk that has no arm to move.
 _PLANNING = "-c jit=off -c plan_cache_mode=force_custom_plan -c random_page_cost=1.1"
 _OPTIONS = f"-c timezone=UTC -c lock_timeout=30s -c statement_timeout=300s {_PLANNING}"
 
+_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 _AFTERWARDS = "after commit"
 
 
 def open_engine(url: str) -> Engine:
-    """Return an engine for a `postgresql://` URL, through psycopg 3."""
-    url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(
-        url,
-        pool_size=4,
-        max_overflow=4,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "options": _OPTIONS},
-    )
+    """Return an engine for a `postgresql://` URL, through psycopg 3. Raises `SpecError` for any other."""
+    scheme, _, place = url.partition("://")
+    try:
+        if scheme not in _SCHEMES:
+            raise ArgumentError
+        return create_engine(
+            f"postgresql+psycopg://{place}",
+            pool_size=4,
+            max_overflow=4,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10, "options": _OPTIONS},
+        )
+    except (ArgumentError, ValueError):  # its text is not quoted: a password may be in it
+        raise SpecError(
+            "DATABASE_URL: is no address of a Postgres; write postgresql://user:password@host:5432/database"
+        ) from None
 
 
 @contextmanager
@@ -44,20 +53,27 @@ def transaction(engine: Engine) -> Generator[Session]:
         try:
             session.connection()
         except OperationalError as error:
-            raise DatabaseError(f"Postgres can't be reached: {str(error.orig).strip()}") from error
+            raise DatabaseError(
+                f"Postgres can't be reached: {_why(error)}; start it, or mend DATABASE_URL"
+            ) from error
         try:
             yield session
             session.commit()
         except DBAPIError as error:
             session.rollback()
             if is_lost(error):
-                raise DatabaseError(f"Postgres went away: {str(error.orig).strip()}") from error
+                raise DatabaseError(f"Postgres went away: {_why(error)}") from error
             raise
         except BaseException:
             session.rollback()
             raise
     for call in session.info.pop(_AFTERWARDS, ()):
         call()
+
+
+def _why(error: DBAPIError) -> str:
+    """Return what the driver says, on one line and without the question that it adds."""
+    return one_line(str(error.orig)).partition(" Is the server running")[0].rstrip(".")
 
 
 def is_lost(error: Exception) -> bool:

@@ -152,8 +152,11 @@ def _child(part: int | str, schema: Schema, root: Schema) -> Schema | None:
             if "items" in option:
                 return _resolved(option["items"], root)
         return None
-    found = cast("Schema | None", schema.get("properties", {}).get(part))
-    return None if found is None else _resolved(found, root)
+    found = cast(
+        "Schema | bool | None",
+        schema.get("properties", {}).get(part) or schema.get("additionalProperties"),
+    )
+    return None if found is None or isinstance(found, bool) else _resolved(found, root)
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
@@ -233,6 +236,7 @@ def _misfit(value: object, schema: Schema) -> str:
     return f"{text} does not fit"
 
 
+_FORMATS = {"path": "a path", "uri": "an address such as http://127.0.0.1:8000"}
 _NOUNS = {"object": "a mapping", "array": "a list", "string": "a text", "boolean": "true or false"}
 
 
@@ -260,7 +264,7 @@ def _plain(number: float) -> str:
 def _wanted(schema: Schema, root: Schema) -> str:
     """Return a field's allowed values in words, from its JSON schema."""
     kind = schema.get("type")
-    words = _NOUNS.get(str(kind), "another value")
+    words = _FORMATS.get(str(schema.get("format"))) or _NOUNS.get(str(kind), "another value")
     if alternatives := _alternatives(schema):
         words = " or ".join(_wanted(one, root) for one in alternatives if one.get("type") != "null")
     elif "enum" in schema:

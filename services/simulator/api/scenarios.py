@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
+from services.core.domain.complaints import near
 from services.core.domain.errors import NotFound
 from services.core.domain.spec import ConversationSpec, RunSpec
 from services.core.domain.trajectory import Scenario, Slot, UserKind
@@ -124,7 +125,13 @@ def _scenario(state: ApiState, environment: str, name: str) -> Scenario:
     for _environment, scenario in _scenarios(state, known):
         if scenario.name == name:
             return scenario
-    raise NotFound(f"there is no scenario {environment}/{name}; GET /v1/scenarios lists those that exist")
+    wanted = f"{environment}/{name}"
+    there = (
+        f"{one}/{scenario.name}" for one, scenario in _scenarios(state, list(state.catalogue.environments))
+    )
+    meant = near(wanted, there)
+    mend = f"did you mean {meant}?" if meant else "`driftloop scenarios list` shows those that exist"
+    raise NotFound(f"there is no scenario {wanted}; {mend}")
 
 
 def _scenarios(state: ApiState, environments: list[str]) -> Iterator[tuple[str, Scenario]]:

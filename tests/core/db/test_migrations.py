@@ -1,5 +1,6 @@
 """The migrations: from nothing, down and up, equal to the models, one line of them. Each failure names its mend."""
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -8,7 +9,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from services.core.db import migrate
+from services.core.db.session import open_engine
 from services.core.db.tables import Base
+from services.core.domain.errors import DatabaseError
 
 REVISION = 'make a revision: DATABASE_URL=… alembic revision --autogenerate -m "…"'
 
@@ -63,3 +66,28 @@ def test_no_revision_twice_and_one_head() -> None:
     assert len(revisions) == len(set(revisions)), "give the newer revision another id"
     assert len(script.get_heads()) == 1, 'join the heads: alembic merge heads -m "…"'
     assert migrate.newest() == script.get_heads()[0]
+
+
+def test_a_user_who_may_make_no_tables_is_told_the_mend(empty_database: str, server_url: str) -> None:
+    admin = open_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text("CREATE ROLE guest LOGIN PASSWORD 'guest'"))
+    guest = open_engine(
+        open_engine(empty_database).url.set(username="guest", password="guest").render_as_string(False)
+    )
+    try:
+        with pytest.raises(
+            DatabaseError, match=r"^DATABASE_URL: .*denied.*; make it the owner of the database$"
+        ):
+            migrate.upgrade(guest)
+    finally:
+        guest.dispose()
+        with admin.connect() as connection:
+            connection.execute(text("DROP ROLE guest"))
+        admin.dispose()
+
+
+def test_an_old_postgres_is_refused_before_anything_is_made() -> None:
+    migrate.check_age(15)
+    with pytest.raises(DatabaseError, match=r"^DATABASE_URL: this is PostgreSQL 14; use 15 or newer"):
+        migrate.check_age(14)

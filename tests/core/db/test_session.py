@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from services.core.db.session import transaction
-from services.core.domain.errors import DatabaseError
+from services.core.db.session import open_engine, transaction
+from services.core.domain.errors import DatabaseError, SpecError
 
 
 def test_a_connection_that_is_cut_is_a_lost_database_and_the_next_transaction_has_another(engine: Engine):
@@ -28,3 +28,14 @@ def test_a_connection_that_is_cut_before_the_commit_is_a_lost_database(engine: E
 def test_a_statement_that_fails_is_no_lost_database(engine: Engine):
     with pytest.raises(DBAPIError), transaction(engine) as session:
         session.execute(text("SET lock_timeout = 'soon'"))
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "mysql://u:secret@host/db", "postgresql://u:secret@host:port/db", "host:5432/db"]
+)
+def test_what_is_no_address_of_a_postgres_is_one_line_without_its_password(url: str):
+    with pytest.raises(
+        SpecError, match=r"^DATABASE_URL: is no address of a Postgres; write postgresql://"
+    ) as caught:
+        open_engine(url)
+    assert "secret" not in str(caught.value)
