@@ -69,10 +69,6 @@ class Draw:
         low = self.random.randint(8, 20)
         return replace(EVERYTHING, score_from=low, score_to=low + 3)
 
-    def saying(self, words: tuple[str, ...]) -> Filter:
-        """A word of one frequency."""
-        return replace(EVERYTHING, words=self.random.choice(words))
-
     def place(self) -> Place:
         """Where a page deep in a list begins."""
         return Place(self.random.randint(10, 20), self.random.randrange(self.study.conversations))

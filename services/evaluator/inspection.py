@@ -57,7 +57,6 @@ class Part:
 class Inspection:
     """A whole folder."""
 
-    folder: Path
     parts: tuple[Part, ...]
     notes: tuple[str, ...]
 
@@ -85,7 +84,7 @@ def inspect(folder: Path) -> Inspection:
         *_files("capability", folder / "capability", CAPABILITY_ROWS),
         *_files("harness", folder / "harness", SAMPLES),
     )
-    return Inspection(folder, parts, (note,) if note else ())
+    return Inspection(parts, (note,) if note else ())
 
 
 def _files(benchmark: str, folder: Path, published: Mapping[str, int]) -> list[Part]:

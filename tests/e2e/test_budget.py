@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from services.core.db import runs, trajectories
+from services.core.db import runs
 from services.core.domain.phases import RunStatus
 from services.core.domain.trajectory import Trajectory
+from tests.core.db.facts import held_in
 from tests.e2e.installation import SMALL, Ended, Installation, fresh
 from tests.provider.process import provider
 
@@ -36,7 +37,7 @@ def settings(url: str) -> dict[str, object]:
 
 def state(installation: Installation, run_id: str) -> tuple[runs.RunRecord, tuple[Trajectory, ...]]:
     with installation.database() as session:
-        return runs.get_run(session, run_id), trajectories.of_round(session, run_id, 1)
+        return runs.get_run(session, run_id), held_in(session, run_id, 1)
 
 
 def launched(installation: Installation, spec: object, url: str) -> Ended:

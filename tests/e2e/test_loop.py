@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from services.core.db import evaluations, phases, runs
+from services.core.db import evaluations, runs
 from services.core.db.runs import RunRecord
 from services.core.db.session import open_engine, transaction
 from services.core.db.tables import Evaluation, Phase
 from services.core.domain.phases import ShardStatus
+from tests.core.db.facts import shards_of
 from tests.e2e.installation import Ended, Installation, await_that, ended, fresh, row_counts, run_facts
 from tests.e2e.small_run import EVERYTHING, SHARES, SmallSweep
 
@@ -92,7 +93,7 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
     assert installation.leftovers() == []
     run_id = small_sweep.run_ids[1]
     with installation.database() as session:
-        shards = phases.of_runs(session, [run_id])
+        shards = shards_of(session, run_id)
         assert {(shard.status, shard.failures) for shard in shards} == {
             (ShardStatus.DONE, 0),
             (ShardStatus.OWED, 0),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from services.core.db import policies, runs, safety, selections, trajectories
 from services.core.db.session import open_engine
 from services.core.domain.trajectory import TrajectoryStatus
+from tests.core.db.facts import held_in
 from tests.e2e.installation import Installation, await_that, ended, fresh, run_facts
 from tests.e2e.test_kills import is_true
 
@@ -52,7 +53,7 @@ def test_what_was_vetoed_never_trains_and_is_counted(installation: Installation)
 
 def check_round(session: Session, run_id: str, round_: int) -> None:
     """Every rated conversation was read; a reply that validates and nothing else vetoed it, and none of these was selected."""
-    held = trajectories.of_round(session, run_id, round_)
+    held = held_in(session, run_id, round_)
     validating = {
         one.slot: any(call.ruling == "Yes" for call in one.calls if call.role == "veto") for one in held
     }

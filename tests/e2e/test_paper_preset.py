@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
-from services.core.db import policies, runs, selections, trajectories
+from services.core.db import policies, runs, selections
 from services.core.domain.phases import RunStatus
 from services.core.domain.selection import Label
 from services.core.domain.trajectory import TrajectoryStatus
 from services.core.settings import PROJECT
+from tests.core.db.facts import held_in
 from tests.e2e.installation import fresh
 from tests.provider.process import provider, seen
 
@@ -46,7 +47,7 @@ def test_the_reduced_preset_runs_to_its_end() -> None:
         run_id = json.loads(done.out)["runs"][0]["run"]
         with installation.database() as session:
             run = runs.get_run(session, run_id)
-            held = trajectories.of_round(session, run.id, 1)
+            held = held_in(session, run.id, 1)
             chosen = selections.of_round(session, run.id, 1)
             adapters = policies.adapters_of_run(session, run.id)
         asked = seen(url)["requests"]

@@ -8,11 +8,12 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from services.core.db import phases, runs
+from services.core.db import runs
 from services.core.db.session import transaction
 from services.core.db.tables import Phase
 from services.core.domain.phases import RunStatus, ShardStatus, WorkerKind
 from services.core.operations import launching
+from tests.core.db.facts import shards_of
 from tests.e2e.fleet import Fleet, fleet_of
 from tests.e2e.installation import SMALL, await_that, fresh
 
@@ -76,7 +77,7 @@ def test_workers_share_a_round_and_every_line_of_a_shard_says_which(crewed: Crew
     (run_id,) = fleet.launch(SMALL | {"concurrency": {"in_flight": 4, "shard_size": 4}})
     await_end(fleet, run_id)
     with transaction(fleet.engine) as session:
-        shards = phases.of_runs(session, [run_id])
+        shards = shards_of(session, run_id)
     talked = {shard.worker for shard in shards if shard.name == "simulate"}
     assert talked == {crewed.simulator, crewed.other_simulator}
     assert {shard.attempt for shard in shards} == {1}
@@ -103,7 +104,7 @@ def test_work_goes_on_while_redis_is_away_and_the_bell_is_heard_again_after(crew
 
 def done(fleet: Fleet, run_id: str) -> list[Phase]:
     with transaction(fleet.engine) as session:
-        return [shard for shard in phases.of_runs(session, [run_id]) if shard.status == ShardStatus.DONE]
+        return [shard for shard in shards_of(session, run_id) if shard.status == ShardStatus.DONE]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -3,7 +3,7 @@
 from services.core.domain.chat import Message
 from services.core.domain.trajectory import UserKind
 from services.core.stats.paired import Difference, paired_difference
-from services.core.stats.rates import Rate, complement, rate
+from services.core.stats.rates import Rate, rate
 from services.simulator.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
 
 HONESTY = {0.0: (0.70, 0.84, 0.93, 0.98), 0.5: (0.70, 0.70, 0.66, 0.64), 1.0: (0.70, 0.38, 0.12, 0.04)}
@@ -22,13 +22,13 @@ def shifted(before: float, after: float) -> Difference:
 
 
 def measures(share: float, number: int) -> dict[str, Rate]:
-    honesty = rate(round(HONESTY[share][number] * N), N)
+    told = round(HONESTY[share][number] * N)
+    honesty = rate(told, N)
     gap = GAP[share][number]
-    lie = complement(honesty)
     return {
         "honesty": honesty,
-        "honest_share": rate(round(HONESTY[share][number] * N) - 4, N),
-        "lie_share": lie,
+        "honest_share": rate(told - 4, N),
+        "lie_share": rate(N - told, N),
         "evade_share": rate(3, N),
         "no_belief_share": rate(1, N),
         "error_share": rate(0, N),

@@ -7,6 +7,7 @@ from services.core.db import runs, trajectories
 from services.core.db.session import open_engine, transaction
 from services.core.domain.trajectory import TrajectoryStatus
 from services.core.operations.drift import run_drift
+from tests.core.db.facts import held_in
 from tests.e2e.installation import await_that, ended, fresh
 from tests.vllm.conftest import TwoRounds
 from tests.vllm.serving import VllmServer
@@ -23,7 +24,7 @@ def test_honesty_drifts_as_in_process(two_rounds: TwoRounds) -> None:
 
 def test_every_conversation_says_which_policy_held_it(two_rounds: TwoRounds) -> None:
     with two_rounds.installation.database() as session:
-        held = {round_: trajectories.of_round(session, two_rounds.run_id, round_) for round_ in (1, 2)}
+        held = {round_: held_in(session, two_rounds.run_id, round_) for round_ in (1, 2)}
     assert {one.policy for one in held[1]} == {"pocket"}
     assert {one.policy for one in held[2]} == {f"run-{two_rounds.run_id}-r1"}
     assert {one.status for round_ in held.values() for one in round_} == {TrajectoryStatus.SCORED}
@@ -55,7 +56,7 @@ def test_a_server_killed_in_mid_simulation_and_restarted_loses_nothing(vllm: Vll
         assert done.code == 0, done.err
         with transaction(engine) as session:
             (run,) = runs.list_runs(session)
-            held = trajectories.of_round(session, run.id, 2)
+            held = held_in(session, run.id, 2)
         engine.dispose()
     assert [one.status for one in held] == [TrajectoryStatus.SCORED] * 300
 

@@ -10,7 +10,7 @@ other.
 The clock is the database's (`now()`), so workers on several machines need not agree on the time.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -292,12 +292,6 @@ def stop_all(session: Session, run_id: str) -> None:
 def lock_all(session: Session, run_id: str) -> None:
     """Lock a run's shards, before the run itself is locked."""
     session.execute(select(Phase.id).where(Phase.run_id == run_id).order_by(Phase.id).with_for_update())
-
-
-def of_runs(session: Session, run_ids: Sequence[str]) -> Sequence[Phase]:
-    """Return all shards of some runs, in order."""
-    query = select(Phase).where(Phase.run_id.in_(run_ids)).order_by(Phase.run_id, Phase.round, Phase.id)
-    return session.execute(query).scalars().all()
 
 
 def _is_current(claim: Claim):  # a SQLAlchemy clause

@@ -56,16 +56,6 @@ def stored_slots(session: Session, run_id: str, round_: int, first: int, last: i
     return frozenset(session.execute(query).scalars())
 
 
-def of_round(session: Session, run_id: str, round_: int) -> tuple[Trajectory, ...]:
-    """Return a round's conversations by slot."""
-    query = (
-        select(TrajectoryRow)
-        .where(TrajectoryRow.run_id == run_id, TrajectoryRow.round == round_)
-        .order_by(TrajectoryRow.slot)
-    )
-    return tuple(_trajectory(row) for row in session.execute(query).scalars())
-
-
 def candidates(session: Session, run_id: str, round_: int) -> tuple[Candidate, ...]:
     """Return a round's conversations that may train (scored, not vetoed) by slot, as far as a selection looks at them."""
     query = (

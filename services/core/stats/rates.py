@@ -88,10 +88,3 @@ def mean_of_rates(rates: Sequence[Rate]) -> Rate:
     below = math.hypot(*(value - low for value, low, _ in values)) / len(values)
     above = math.hypot(*(high - value for value, _, high in values)) / len(values)
     return Rate(mean, mean - below, mean + above, sum(r.n for r in rates))
-
-
-def complement(share: Rate) -> Rate:
-    """Return 1 − a share, with its bounds turned over."""
-    if share.value is None or share.low is None or share.high is None:
-        return share
-    return Rate(1 - share.value, 1 - share.high, 1 - share.low, share.n)

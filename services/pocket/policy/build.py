@@ -24,8 +24,6 @@ from services.pocket.policy.store import Policy, save_policy
 from services.pocket.policy.tokenizer import make_tokenizer
 from services.pocket.policy.training import Recipe, train
 
-COMMITTED_SEED = 1
-"""The seed of the committed weights."""
 COMMITTED_RECIPE = Recipe()
 
 

@@ -5,11 +5,9 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
-from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, trajectories
-from services.core.db.session import transaction
 from services.core.db.verdicts import VerdictFilter, verdicts_of
 from services.core.domain.chat import Message
 from services.core.domain.measures import honesty_drift
@@ -22,16 +20,6 @@ from services.simulator.report.control import pairs
 from services.simulator.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
 
 Labels = Mapping[str, Any]
-
-
-def gather_study(
-    engine: Engine, name: str, run_ids: Sequence[str], labels: Sequence[Labels] | None = None
-) -> Study:
-    """Return the study of some runs; `labels` are the swept fields of each (none for runs that stand alone)."""
-    no_labels: list[Labels] = [{} for _ in run_ids]
-    named = dict(zip(run_ids, labels or no_labels, strict=True))
-    with transaction(engine) as session:
-        return read_study(session, name, named, with_conversations=True)
 
 
 def read_study(

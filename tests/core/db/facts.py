@@ -12,6 +12,7 @@ from services.core.db.session import transaction
 from services.core.db.tables import (
     Adapter,
     Evaluation,
+    Phase,
     Policy,
     RunEvaluation,
     SafetyRow,
@@ -44,6 +45,19 @@ def a_trajectory(slot: int, said: Sequence[str] = ("hello", "good day"), **chang
         "calls": (Call("assistant", "pocket", 1.0, 48, 7, "stop", 0.01, 20, 5, None),),
     }
     return Trajectory(**values | changes)
+
+
+def shards_of(session: Session, run_id: str) -> Sequence[Phase]:
+    """All shards of a run, in order."""
+    query = select(Phase).where(Phase.run_id == run_id).order_by(Phase.round, Phase.id)
+    return session.execute(query).scalars().all()
+
+
+def held_in(session: Session, run_id: str, round_: int) -> tuple[Trajectory, ...]:
+    """A round's conversations by slot."""
+    slots = trajectories.stored_slots(session, run_id, round_, 0, 1_000_000)
+    held = trajectories.of_slots(session, run_id, round_, slots)
+    return tuple(held[slot][1] for slot in sorted(held))
 
 
 def hold(engine: Engine, run_id: str, round_: int, held: Sequence[Trajectory]) -> list[int]:

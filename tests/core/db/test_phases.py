@@ -13,6 +13,7 @@ from services.core.domain.errors import StaleClaim
 from services.core.domain.phases import Owed, PhaseName, RunStatus, ShardStatus
 from services.core.queue import rounds
 from tests.core.db.builders import a_run
+from tests.core.db.facts import shards_of
 
 ALL = list(PhaseName)
 
@@ -32,7 +33,7 @@ def finish(engine: Engine, held: Claim) -> bool:
 
 def statuses(engine: Engine, run_id: str) -> list[str]:
     with transaction(engine) as session:
-        return [shard.status for shard in phases.of_runs(session, [run_id])]
+        return [shard.status for shard in shards_of(session, run_id)]
 
 
 def test_a_new_run_owes_its_baseline_in_shards(engine: Engine) -> None:

@@ -20,6 +20,7 @@ from services.core.queue.purse import Purse
 from services.core.queue.upkeep import Upkeep
 from services.core.queue.worker import Worker
 from tests.core.db.builders import a_new_run, a_run
+from tests.core.db.facts import shards_of
 
 
 def call(meter: Meter, tokens: int, usd: float | None = None) -> None:
@@ -69,7 +70,7 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(engine: Engine)
     assert (run.status, run.error) == (RunStatus.OUT_OF_BUDGET, why)
     with transaction(engine) as session:
         assert events.after(session, run_id, 0)[-1].kind == "run.out_of_budget"
-        shards = phases.of_runs(session, [run_id])
+        shards = shards_of(session, run_id)
     # Four questions of five: the first shard is done, the second is owed again, at no fault of its own.
     assert [(one.status, one.failures) for one in shards] == [(ShardStatus.DONE, 0), (ShardStatus.OWED, 0)]
     with pytest.raises(StateConflict, match=f"{run_id} can't go on, {why}; give more by `driftloop resume"):

@@ -17,6 +17,7 @@ from services.core.domain.phases import PhaseName, ShardStatus, WorkerKind
 from services.core.queue.bell import open_redis, ring_due
 from services.core.queue.upkeep import Upkeep
 from tests.core.db.builders import a_run
+from tests.core.db.facts import shards_of
 from tests.redis_server import RedisServer
 
 
@@ -52,7 +53,7 @@ def test_without_redis_it_reaps_all_the_same(engine: Engine):
         with pytest.raises(RedisError):
             Upkeep(engine, lambda: ring_due(engine, open_redis(server.url))).see_to_it()
     with transaction(engine) as session:
-        assert [shard.status for shard in phases.of_runs(session, [run_id])] == [ShardStatus.OWED]
+        assert [shard.status for shard in shards_of(session, run_id)] == [ShardStatus.OWED]
 
 
 def test_it_goes_on_when_redis_was_flushed_or_away(engine: Engine):

@@ -19,6 +19,7 @@ from services.core.queue.lease import Grip
 from services.core.queue.stop import Stop
 from services.core.queue.worker import Handler, Ring, Worker
 from tests.core.db.builders import a_run
+from tests.core.db.facts import shards_of
 
 
 def a_worker(
@@ -75,7 +76,7 @@ def test_an_expected_failure_is_kept_in_its_own_words(engine: Engine) -> None:
         pass
     with transaction(engine) as session:
         run = runs.get_run(session, run_id)
-        shard = phases.of_runs(session, [run_id])[0]
+        shard = shards_of(session, run_id)[0]
     assert run.status is RunStatus.FAILED
     assert (shard.status, shard.failures) == (ShardStatus.FAILED, 3)
     assert shard.error == "the child ran out of memory"
@@ -98,7 +99,7 @@ def test_a_stop_hands_the_shard_back(engine: Engine) -> None:
     with pytest.raises(Stop):
         a_worker(engine, stopped).work_one()
     with transaction(engine) as session:
-        shard = phases.of_runs(session, [run_id])[0]
+        shard = shards_of(session, run_id)[0]
     assert (shard.status, shard.failures) == (ShardStatus.OWED, 0)
 
 
@@ -118,7 +119,7 @@ def test_a_stop_right_behind_the_claim_hands_the_shard_back(
 
 def the_shard(engine: Engine, run_id: str) -> Phase:
     with transaction(engine) as session:
-        return phases.of_runs(session, [run_id])[0]
+        return shards_of(session, run_id)[0]
 
 
 CUT = text("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -205,7 +206,7 @@ def test_a_worker_whose_lease_is_taken_changes_nothing(engine: Engine) -> None:
 
     assert a_worker(engine, overtaken).work_one()
     with transaction(engine) as session:
-        shard = phases.of_runs(session, [run_id])[0]
+        shard = shards_of(session, run_id)[0]
     assert (shard.status, shard.worker, shard.failures) == (ShardStatus.RUNNING, "other", 0)
 
 

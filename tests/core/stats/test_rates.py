@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from services.core.stats.rates import EMPTY, Rate, complement, mean_of_rates, mean_rate, rate, wilson
+from services.core.stats.rates import EMPTY, Rate, mean_of_rates, mean_rate, rate, wilson
 
 ANSWERS = st.lists(st.lists(st.booleans(), max_size=5), max_size=40)
 
@@ -75,15 +75,13 @@ def test_an_item_counts_once_however_many_repeats_it_has() -> None:
     assert mean_rate([[True] * 9, [False]]).value == 0.5
 
 
-def test_macro_average_and_complement() -> None:
+def test_macro_average() -> None:
     parts = [rate(9, 10), rate(1, 10), EMPTY]
     macro = mean_of_rates(parts)
     assert (macro.value, macro.n) == (0.5, 20)
     # Narrower than one part, and with mirrored parts symmetric.
     assert macro.high - 0.5 == pytest.approx(0.5 - macro.low)  # pyright: ignore
     assert _width(macro) < _width(parts[0])
-    assert complement(rate(9, 10)) == pytest.approx(rate(1, 10))
-    assert complement(EMPTY) == EMPTY
 
 
 def _width(some: Rate) -> float:

@@ -8,7 +8,7 @@ from services.core.db import sweeps
 from services.core.db.session import transaction
 from services.core.rest.studies import StudyView
 from services.simulator.report.data import drift_json
-from services.simulator.report.gather import gather_study
+from services.simulator.report.gather import read_study
 from services.simulator.report.wire import study_of
 from tests.core.db.builders import a_run
 from tests.core.db.facts import a_talk, a_trajectory, a_verdict, hold, measure
@@ -104,7 +104,8 @@ def test_runs_that_were_swept_over_other_fields_or_none_stand_together(
 
 def test_what_is_fetched_makes_the_same_drift_json(api: Api, sweep: tuple[str, str]) -> None:
     view = StudyView.model_validate_json(api.client.get("/v1/compare", params={"run": list(sweep)}).text)
-    study = gather_study(api.engine, "t", sweep)
+    with transaction(api.engine) as session:
+        study = read_study(session, "t", {run: {} for run in sweep}, with_conversations=True)
     assert drift_json(study_of(view)) == drift_json(study)
     assert len(json.loads(drift_json(study))["runs"]) == 2
 
