@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import commands, datasets, deployed, exporting, look, profiles, scenarios, tokens
+from services.app import commands, datasets, deployed, exporting, look, pocket, profiles, scenarios, tokens
 from services.core.domain.errors import LoopError
 from services.core.domain.phases import WorkerKind
 from services.core.domain.selection import Label
@@ -40,10 +40,7 @@ app = typer.Typer(
     help="Does training an assistant on its users' satisfaction make it dishonest, how fast, and from what share "
     "of biased users on?",
 )
-pocket = typer.Typer(
-    no_args_is_help=True, help="The pocket world: a laptop-sized stand-in for a language model."
-)
-app.add_typer(pocket, name="pocket")
+app.add_typer(pocket.app, name="pocket")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(exporting.app, name="export")
 app.add_typer(scenarios.app, name="scenarios")
@@ -274,35 +271,6 @@ def worker(
 ) -> None:
     """Work a queue until told to stop: the shards of DATABASE_URL's runs, woken through REDIS_URL."""
     deployed.worker(kind, name)
-
-
-@pocket.command("build")
-def pocket_build(
-    output: Annotated[Path, typer.Argument(help="Folder for the weights.")],
-    seed: Annotated[int, typer.Option()] = 1,
-    ablation: Annotated[bool, typer.Option("--ablation", help="Without the shared reply openers.")] = False,
-) -> None:
-    """Train the pocket policy from scratch (minutes); refuse weights that miss the base levels."""
-    commands.pocket_build(output, seed, ablation)
-
-
-@pocket.command("serve")
-def pocket_serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8001,
-    adapters: Annotated[
-        Path | None,
-        typer.Option(help="Folder below which adapters are loaded; the data folder's unless given."),
-    ] = None,
-) -> None:
-    """Serve the pocket policy over the OpenAI API, as vLLM serves a large one."""
-    deployed.pocket_serve(host, port, adapters)
-
-
-@pocket.command("data")
-def pocket_data(root: Annotated[Path, typer.Argument(help="The project folder.")] = Path()) -> None:
-    """Write the pocket world's scenarios, benchmark rows, training sets and safety rows anew."""
-    commands.pocket_data(root)
 
 
 def _given(value: Value | None) -> tuple[Value, ...]:

@@ -1,4 +1,4 @@
-"""The commands that do: demo, launch, watch, resume, cancel, delete, doctor, pocket."""
+"""The commands that do: demo, launch, watch, resume, rejudge, cancel, delete, doctor, serve."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -158,33 +158,6 @@ def serve(host: str, port: int, is_open: bool) -> None:
     if is_open:
         settings = settings.model_copy(update={"auth": "open"})
     serve_until_interrupted(settings, host, port, console)
-
-
-def pocket_build(output: Path, seed: int, ablation: bool) -> None:
-    """Build pocket weights with a progress bar."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from services.pocket.policy.build import build
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("training the pocket policy", total=None)
-
-        def tell(step: int, steps: int, loss: float) -> None:
-            bar.update(
-                task, completed=step, total=steps, description=f"training the pocket policy, loss {loss:.3f}"
-            )
-
-        report = build(output, seed, ablation, tell)
-    console.print(report)
-
-
-def pocket_data(root: Path) -> None:
-    """Write the pocket world's data files."""
-    from services.pocket.world.write import write_data
-
-    write_data(root)
-    console.print(f"wrote scenarios and benchmark rows under {root.resolve()}")
 
 
 def _tell_launched(launched: Launched) -> None:

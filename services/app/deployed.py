@@ -1,11 +1,10 @@
-"""The commands that a deployment's containers run: the API, the workers, the migrations, the pocket policy's server.
+"""The commands that a deployment's containers run: the API, the workers, the migrations.
 
 Every image holds only its own extra, so what a command needs is imported when it is called.
 """
 
 import os
 import socket
-from pathlib import Path
 
 from services.core.domain.errors import SpecError
 from services.core.domain.phases import WorkerKind
@@ -33,17 +32,6 @@ def api(host: str, port: int) -> None:
     log_as_json("api")
     settings = Settings()
     serve_api(settings, _database_url(settings), host, port)
-
-
-def pocket_serve(host: str, port: int, adapters: Path | None) -> None:
-    """Serve the pocket policy on the OpenAI wire until told to stop."""
-    import uvicorn
-
-    from services.pocket.policy.server import PocketServer
-    from services.pocket.policy.wire import create_app
-
-    app = create_app(PocketServer(), adapters or Settings().adapters)
-    uvicorn.run(app, host=host, port=port, access_log=False)
 
 
 def worker(kind: WorkerKind, name: str | None) -> None:

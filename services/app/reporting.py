@@ -34,7 +34,7 @@ def agreement_lines(study: StudyView) -> list[str]:
 
 def as_json(study: StudyView) -> str:
     """Return the study as drift.json holds it."""
-    from services.simulator.report.data import drift_json
+    from services.simulator.report.drift_json import drift_json
     from services.simulator.report.wire import study_of
 
     return drift_json(study_of(study))

@@ -15,7 +15,7 @@ from services.core.domain.verdict import Benchmark
 from services.core.stats.agreement import Agreement
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import EMPTY, rate
-from services.simulator.report.data import drift_json
+from services.simulator.report.drift_json import drift_json
 from services.simulator.report.figure import drift_png
 from services.simulator.report.findings import findings, telling_talks
 from services.simulator.report.page import report_html

@@ -87,7 +87,7 @@ def report_for_programs(session: Database, runs: Runs) -> dict[str, Any]:
 
     It quotes no benchmark item and no conversation.
     """
-    from services.simulator.report.machine import report_json
+    from services.simulator.report.report_json import report_json
 
     return report_json(read_study(session, runs.title, runs.runs), provenance(session, runs.runs))
 

@@ -16,7 +16,7 @@ from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.launches import LaunchedArm, LaunchedRun, LaunchedSweep, Plan, PlannedCost, PlannedRun
 from services.simulator.api.auth import Launcher
 from services.simulator.api.bodies import AnySpecBody, ChangesBody, SpecBody, SweepBody
-from services.simulator.api.once import Answer, OnlyOnce
+from services.simulator.api.idempotency import Answer, OnlyOnce
 from services.simulator.api.problems import documented
 from services.simulator.api.state import ApiState, Database, State
 from services.simulator.api.views import run_summary, whole_run

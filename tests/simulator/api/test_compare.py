@@ -7,7 +7,7 @@ import pytest
 from services.core.db import sweeps
 from services.core.db.session import transaction
 from services.core.rest.studies import StudyView
-from services.simulator.report.data import drift_json
+from services.simulator.report.drift_json import drift_json
 from services.simulator.report.gather import read_study
 from services.simulator.report.wire import study_of
 from tests.core.db.builders import a_run
