@@ -11,7 +11,7 @@ import uvicorn
 from sqlalchemy import Engine
 
 from services.app.catalogue import Catalogue
-from services.app.serving import LAST_ANSWERS_S
+from services.app.serving import LAST_ANSWERS_S, public_listener
 from services.core.db.session import open_engine
 from services.core.domain.errors import SpecError
 from services.core.queue.worker import Ring
@@ -26,18 +26,18 @@ def make_api(settings: Settings, engine: Engine) -> Any:
 
 
 def serve_api(settings: Settings, database_url: str, host: str, port: int) -> None:
-    """Serve until told to stop (SIGTERM, Ctrl-C). Raises `SpecError` for a setting that does not allow it."""
+    """Serve until told to stop (SIGTERM, Ctrl-C). Raises `SpecError` for a setting or an address that does not allow it."""
     check_binding(settings, host)
     engine = open_engine(database_url)
     try:
-        uvicorn.run(
-            make_api(settings, engine),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=LAST_ANSWERS_S,
-        )
+        with public_listener(host, port) as listener:
+            config = uvicorn.Config(
+                make_api(settings, engine),
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=LAST_ANSWERS_S,
+            )
+            uvicorn.Server(config).run(sockets=[listener])
     finally:
         engine.dispose()
 

@@ -15,6 +15,7 @@ from services.core.datasets.mixing import rows_of
 from services.core.datasets.safety import SafetyData, read_safety
 from services.core.datasets.sets import TrainingSet, read_set
 from services.core.db.runs import RunRecord
+from services.core.domain.complaints import near
 from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.estimate import Calls, Outline
@@ -57,8 +58,19 @@ Value = TypeVar("Value")
 def registered(known: Mapping[str, Value], name: str, field: str) -> Value:
     """Return what a name means. Raises `SpecError`, naming the spec field and the known names."""
     if name not in known:
-        raise SpecError(f"{field}: {name!r} is not registered here; use one of: {', '.join(sorted(known))}")
+        guess = near(name, known)
+        meant = f"did you mean {guess}? " if guess else ""
+        names = ", ".join(sorted(known))
+        raise SpecError(f"{field}: {name!r} is not registered here; {meant}use one of: {names}")
     return known[name]
+
+
+def placed(known: Mapping[str, Path], name: str, field: str, setting: str) -> Path:
+    """Return where a name's files are. Raises `SpecError` if it has none, or nothing is there any more."""
+    path = registered(known, name, field)
+    if not path.exists():
+        raise SpecError(f"{field}: {name!r} is registered as {path}, where nothing is; mend {setting}")
+    return path
 
 
 def known_bases(settings: Settings) -> Mapping[str, Path]:
@@ -103,6 +115,7 @@ class Catalogue:
     """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
 
     def __init__(self, settings: Settings):
+        self._scenarios = settings.scenarios
         self.environments: Mapping[str, Path] = {
             path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
         }
@@ -123,10 +136,10 @@ class Catalogue:
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
-        registered(self._bases, spec.policy, "policy")
+        placed(self._bases, spec.policy, "policy", "DRIFTLOOP_BASES")
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         self._check_judges(spec.evaluation)
-        registered(self._benchmarks, spec.evaluation.data, "evaluation.data")
+        placed(self._benchmarks, spec.evaluation.data, "evaluation.data", "DRIFTLOOP_BENCHMARKS")
         if tasks := spec.evaluation.harness.tasks:
             check_installed(self._inspect)
             check_sandbox(tasks)
@@ -221,7 +234,7 @@ class Catalogue:
             self.safety_data(mitigations.safety_data)
 
     def _safety_data(self, name: str) -> SafetyData:
-        return read_safety(registered(self._safety, name, "mitigations.safety_data"))
+        return read_safety(placed(self._safety, name, "mitigations.safety_data", "DRIFTLOOP_SAFETY_DATA"))
 
     def _measured_anew(self, asking: Asking) -> tuple[Calls, ...]:
         environment = self.environment(asking.environment)
@@ -230,7 +243,9 @@ class Catalogue:
         return measured(asking, environment, items, prompts, {asking.policy, *self._endpoints})
 
     def _training_set(self, name: str, field: str) -> TrainingSet:
-        return read_set(registered(self._sets, name, field))
+        return read_set(placed(self._sets, name, field, "DRIFTLOOP_DATASETS"))
 
     def _environment(self, name: str) -> Environment:
+        if not self.environments:
+            raise SpecError(f"population.environment: {self._scenarios} holds none; mend DRIFTLOOP_SCENARIOS")
         return load_environment(registered(self.environments, name, "population.environment"))

@@ -48,11 +48,13 @@ def serve(
     """Serve the pocket policy over the OpenAI API, as vLLM serves a large one."""
     import uvicorn
 
+    from services.app.serving import public_listener
     from services.pocket.policy.server import PocketServer
     from services.pocket.policy.wire import create_app
 
-    served = create_app(PocketServer(), adapters or Settings().adapters)
-    uvicorn.run(served, host=host, port=port, access_log=False)
+    with public_listener(host, port) as listener:
+        served = create_app(PocketServer(), adapters or Settings().adapters)
+        uvicorn.Server(uvicorn.Config(served, access_log=False)).run(sockets=[listener])
 
 
 @app.command()

@@ -41,12 +41,46 @@ def safety_file(path: Path, reply: str) -> Path:
     [
         ({"veto": "nobody"}, "mitigations.veto: 'nobody' is not registered here; use one of: "),
         ({"safety_share": 0.1, "safety_data": "x"}, "mitigations.safety_data: 'x' is not registered here"),
+        (
+            {"veto": "pocket-jugde"},
+            "mitigations.veto: 'pocket-jugde' is not registered here; did you mean pocket-judge? use one of: ",
+        ),
     ],
 )
 def test_an_unknown_name_is_refused(mitigations: dict[str, object], line: str):
     with pytest.raises(SpecError) as caught:
         Catalogue(Settings()).check(spec(**mitigations))
     assert str(caught.value).startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("setting", "changes", "field"),
+    [
+        ("bases", {"policy": "gone"}, "policy"),
+        ("benchmarks", {"evaluation": {"data": "gone"}}, "evaluation.data"),
+        (
+            "safety_data",
+            {"mitigations": {"safety_share": 0.1, "safety_data": "gone"}},
+            "mitigations.safety_data",
+        ),
+        ("datasets", {"data": {"kind": "dataset", "dataset": "gone"}, "population": {}}, "data.dataset"),
+    ],
+)
+def test_a_name_whose_files_are_gone_is_refused(
+    tmp_path: Path, setting: str, changes: dict[str, object], field: str
+):
+    gone = tmp_path / "gone"
+    one = {**spec().model_dump(exclude_unset=True), **changes}
+    with pytest.raises(SpecError) as caught:
+        Catalogue(Settings(**{setting: {"gone": gone}})).check(RunSpec.model_validate(one))
+    mend = f"mend DRIFTLOOP_{setting.upper()}"
+    assert str(caught.value) == f"{field}: 'gone' is registered as {gone}, where nothing is; {mend}"
+
+
+def test_a_folder_without_environments_is_named(tmp_path: Path):
+    with pytest.raises(SpecError) as caught:
+        Catalogue(Settings(scenarios=tmp_path)).check(spec())
+    assert str(caught.value) == f"population.environment: {tmp_path} holds none; mend DRIFTLOOP_SCENARIOS"
 
 
 def test_a_share_of_nothing_is_refused():

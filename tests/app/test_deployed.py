@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 
 import httpx2
@@ -87,3 +88,12 @@ def test_an_open_api_never_leaves_the_machine(host: str):
     assert done.stderr.startswith(
         "driftloop: DRIFTLOOP_AUTH: an open service may only listen on this machine"
     )
+
+
+@pytest.mark.parametrize("command", [("api",), ("pocket", "serve")])
+def test_a_port_that_is_taken_is_one_line(command: tuple[str, ...]):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(*command, "--port", str(port), DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    said = f"driftloop: --host 127.0.0.1 --port {port}: address already in use; name another port or host\n"
+    assert (done.returncode, done.stderr) == (2, said)

@@ -129,12 +129,12 @@ def test_a_few_people_of_one_scenario_by_one_model(scenarios: Path, slow_provide
     [
         (
             ["--models", "gpt-6"],
-            "--models: 'gpt-6' is not registered here; use one of: gemini-2.5",
+            "--models: 'gpt-6' is not registered here; did you mean gpt-4o? use one of: gemini-2.5",
         ),
         (["--models", ","], "--models: names no model; name one or more"),
         (
             ["--scenarios", "raod-rage"],
-            "--scenarios: 'raod-rage' is not registered here; use one of:",
+            "--scenarios: 'raod-rage' is not registered here; did you mean road-rage? use one of:",
         ),
         (
             ["pocket", "--models", "gpt-4o"],
