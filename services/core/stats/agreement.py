@@ -8,7 +8,7 @@ Several pairs of one item (its repeats) count together as much as one item's.
 
 The interval is Wilson's of po, with the items as sample, carried over at the pe that was seen. The usual one, by the standard error of
 J. L. Fleiss, J. Cohen & B. S. Everitt (1969), has no width where no disagreement was seen, and is far too narrow where few were,
-which is where good judges are; docs/decisions/0019 has the simulation.
+which is where good judges are; docs/decisions/0020 has the simulation.
 """
 
 import math
