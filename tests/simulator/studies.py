@@ -144,3 +144,8 @@ def study(*runs: RunResult, **changes: object) -> Study:
         **changes,
     }
     return Study(**values)
+
+
+def unmeasured() -> Study:
+    """Two runs that nothing is known of yet."""
+    return study(run(0.0, rounds=(), held_out=()), run(1.0, rounds=(RoundResult(0, {}),), held_out=()))

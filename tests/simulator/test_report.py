@@ -1,14 +1,12 @@
-"""A study's files: the promised JSON, a figure, a page that loads nothing and trusts no model's text, a narrow table."""
+"""A study's files: the promised JSON, a figure, a page that loads nothing and trusts no model's text."""
 
 import dataclasses
-import io
 import json
 import re
 from html.parser import HTMLParser
 
 import jsonschema
 import pytest
-from rich.console import Console
 
 from services.core.domain.agreement import JudgesAgreement
 from services.core.domain.verdict import Benchmark
@@ -21,10 +19,9 @@ from services.simulator.report.findings import findings, telling_talks
 from services.simulator.report.page import report_html
 from services.simulator.report.sections import seeds_section
 from services.simulator.report.study import RoundResult, Study, arms
-from services.simulator.report.table import drift_table
 from services.simulator.report.wire import study_of, study_view
 from services.simulator.report.wording import change, number, p_value, signed
-from tests.simulator.studies import run, said, study, talks
+from tests.simulator.studies import run, said, study, talks, unmeasured
 
 NUMBER = {"type": ["number", "null"]}
 RATE = {
@@ -82,10 +79,6 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the figure out of pages (drawing takes seconds), where a test is about something else."""
     monkeypatch.setattr("services.simulator.report.page.drift_svg", lambda _: "<svg></svg>")
     monkeypatch.setattr("services.simulator.report.page.dose_svg", lambda _: "<svg></svg>")
-
-
-def unmeasured() -> Study:
-    return study(run(0.0, rounds=(), held_out=()), run(1.0, rounds=(RoundResult(0, {}),), held_out=()))
 
 
 class Elements(HTMLParser):
@@ -324,46 +317,6 @@ class TestArms:
         assert section is not None
         assert [row.who for row in section.rows] == [("0", "2"), ("1", "2")]
         assert seeds_section(study()) is None
-
-
-class TestTable:
-    def printed(self, shown: Study, width: int) -> str:
-        console = Console(width=width, record=True, file=io.StringIO())
-        console.print(drift_table(shown))
-        return console.export_text()
-
-    def test_fits_80_columns_and_cuts_no_number(self):
-        text = self.printed(study(), 80)
-        assert "…" not in text
-        for part in (
-            "0.04",
-            ".02 .09",
-            "−0.66",
-            "−.74 −.56",
-            "<0.001",
-            "−.09 .13",
-            "honesty 120",
-            "no evidence about large models",
-        ):
-            assert part in text
-        assert max(map(len, text.splitlines())) <= 80
-
-    def test_many_runs_show_their_last_round(self):
-        few, many = study(run(0.0)), study(*[run(0.0, seed) for seed in range(9)])
-        assert drift_table(few).row_count == 4
-        assert drift_table(many).row_count == 9
-
-    def test_columns_that_never_vary_stand_in_the_title(self):
-        assert "method sft, seed 1" in self.printed(study(), 100)
-        assert "method sft, 2 seeds" in self.printed(study(run(0.0), run(0.0, 2)), 100)
-
-    def test_names_are_no_markup(self):
-        shown = study(run(0.0), run(0.0, labels={"x": "[red]"}), name="[bold]demo")
-        assert "[red]" in self.printed(shown, 120)
-        assert "[bold]demo" in self.printed(shown, 120)
-
-    def test_an_unmeasured_study_has_a_table(self):
-        assert "nothing measured yet" in self.printed(unmeasured(), 80)
 
 
 class TestWording:
