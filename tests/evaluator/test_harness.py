@@ -1,6 +1,9 @@
 """The harness as a process: the real inspect_evals on rows of our own, a policy that answers by script, kills and an empty purse."""
 
 import asyncio
+import json
+import socket
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from services.core.domain.verdict import Verdict
 from services.core.operations import launching
 from services.core.operations.measurements import measurement
 from services.core.operations.planning import read_arms
-from services.core.settings import Settings
+from services.core.settings import PROJECT, Settings
 from services.evaluator.harness.measuring import Harness, Samples
 from services.evaluator.items import catalogue
 from services.evaluator.scoring import rescore
@@ -208,3 +211,29 @@ def test_an_empty_purse_ends_the_harness_and_leaves_the_rest_out(tmp_path: Path)
     found = _of_gsm8k(tmp_path, lambda _: "ANSWER: 2", lambda: left.pop(0) if left else False)
     assert 1 <= len(found) <= 2
     assert not any(one.is_error for one in found)
+
+
+def test_a_harness_whose_worker_is_gone_ends_in_the_middle_of_a_question(tmp_path: Path) -> None:
+    """Whatever kills a worker closes the pipe that it holds."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        job = {
+            "url": f"http://127.0.0.1:{silent.getsockname()[1]}/v1",
+            "model": "run-1-r0",
+            "max_tokens": 9,
+            "in_flight": 1,
+            "logs": str(tmp_path),
+            "parts": [{"task": "gsm8k", "places": [0], "rows": [{"question": "1 + 1?", "answer": "#### 2"}]}],
+        }
+        command = [inspect_python(), PROJECT / "services/evaluator/harness/child.py"]
+        with (
+            (tmp_path / "log").open("wb") as log,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log) as child,
+        ):
+            assert child.stdin is not None
+            child.stdin.write(json.dumps(job).encode() + b"\n")
+            child.stdin.flush()
+            silent.settimeout(120)
+            with silent.accept()[0]:
+                assert child.poll() is None
+                child.stdin.close()
+                child.wait(timeout=60)
