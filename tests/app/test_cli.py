@@ -91,6 +91,7 @@ def test_a_name_that_the_service_does_not_know_is_one_line_and_launches_nothing(
     assert json.loads(installation.run("list", "--json").out) == []
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_it_would_do_and_launches_nothing(installation: Installation) -> None:
     spec = installation.spec(sweep={"population.biased_share": [0.0, 1.0], "seed": [1, 2]})
     done = installation.run("launch", spec, "--dry-run")
@@ -202,6 +203,7 @@ def test_show(small_sweep: SmallSweep) -> None:
     assert "biased_share: 1.0" in text
 
 
+@pytest.mark.slow
 def test_drift(small_sweep: SmallSweep) -> None:
     one = as_json(small_sweep, "drift", small_sweep.run_ids[0])
     both = as_json(small_sweep, "drift", small_sweep.sweep_id)
@@ -227,6 +229,7 @@ def test_a_place_that_cannot_be_written_is_one_line(small_sweep: SmallSweep, tmp
     assert re.fullmatch(rf"driftloop: {tmp_path}/file: .*; name another place, or mend that one\n", done.err)
 
 
+@pytest.mark.slow
 def test_trajectories(small_sweep: SmallSweep) -> None:
     run_id = small_sweep.run_ids[1]
     everyone = as_json(small_sweep, "trajectories", run_id)
@@ -356,6 +359,7 @@ def test_doctor_says_what_is_wrong(installation: Installation) -> None:
     assert re.search(r"WRONG +database: .*DRIFTLOOP_DATA", done.out)
 
 
+@pytest.mark.slow
 def test_stored_texts_are_scored_again_by_the_other_rules_and_nothing_changes(
     small_sweep: SmallSweep,
 ) -> None:
