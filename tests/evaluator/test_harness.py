@@ -233,7 +233,10 @@ def test_a_harness_whose_worker_is_gone_ends_in_the_middle_of_a_question(tmp_pat
             child.stdin.write(json.dumps(job).encode() + b"\n")
             child.stdin.flush()
             silent.settimeout(120)
-            with silent.accept()[0]:
-                assert child.poll() is None
-                child.stdin.close()
-                child.wait(timeout=60)
+            try:
+                with silent.accept()[0]:
+                    assert child.poll() is None
+                    child.stdin.close()
+                    child.wait(timeout=60)
+            finally:
+                child.kill()
