@@ -60,9 +60,7 @@ def main() -> None:
 
 def pages() -> Mapping[Path, str]:
     """Return the pages with their tables made anew."""
-    with tempfile.TemporaryDirectory() as folder:
-        known = installation(Path(folder))
-        works = {path.stem: _work(path, known) for path in sorted(PRESETS.glob("*.yaml"))}
+    works = works_of(sorted(path.stem for path in PRESETS.glob("*.yaml")))
     on_sets = [name for name, work in works.items() if work.rows]
     loops = [name for name, work in works.items() if not work.rows]
     return {
@@ -71,6 +69,13 @@ def pages() -> Mapping[Path, str]:
             "misaligned-data", {name: works[name] for name in on_sets}
         ),
     }
+
+
+def works_of(names: Sequence[str]) -> Mapping[str, Work]:
+    """Return what presets come to, by name."""
+    with tempfile.TemporaryDirectory() as folder:
+        known = installation(Path(folder))
+        return {name: _work(PRESETS / f"{name}.yaml", known) for name in names}
 
 
 def installation(folder: Path) -> Catalogue:
@@ -103,12 +108,13 @@ def table(works: Mapping[str, Work]) -> str:
     lines = [
         "| preset | runs | conversations | calls of the policy | of users | of judges | tokens, millions | trained on, millions | USD | hours |",
         "|---|---|---|---|---|---|---|---|---|---|",
-        *(_row(name, work) for name, work in works.items()),
+        *(row(name, work) for name, work in works.items()),
     ]
     return "\n".join(lines)
 
 
-def _row(name: str, work: Work) -> str:
+def row(name: str, work: Work) -> str:
+    """Return a preset's row of the table."""
     found = work.estimate
     tokens = found.prompt_tokens + found.completion_tokens
     cells = (

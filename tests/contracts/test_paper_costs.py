@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from benchmarks.paper_costs import BEGIN, END, PRESETS, pages
+from benchmarks.paper_costs import BEGIN, END, PRESETS, row, works_of
 from services.core.settings import PROJECT
 
 DOCS = PROJECT / "docs"
@@ -23,6 +23,9 @@ def test_every_preset_has_its_row() -> None:
 
 
 @pytest.mark.slow
-def test_the_tables_are_current() -> None:
-    for page, text in pages().items():
-        assert page.read_text() == text, "run: python -m benchmarks.paper_costs"
+def test_a_row_of_each_table_is_current() -> None:
+    # One of each kind: all of them take a minute.
+    pages = {"loop-qwen-reduced-sft": "therapist.md", "mixture-llama-dolly": "misaligned-data.md"}
+    for name, work in works_of([*pages]).items():
+        said = f"\n{row(name, work)}\n"
+        assert said in (DOCS / pages[name]).read_text(), "run: python -m benchmarks.paper_costs"
