@@ -1,7 +1,8 @@
 """What some runs' model calls took: tokens and cost by role and model, counted in the database.
 
-Calls stand where their answers do: in conversations, and in the details of verdicts (a policy's replies, a judge's rulings, the
-calls of held-out conversations). An evaluation that several runs share counts once.
+Calls stand where their answers do: in conversations, and in the details of verdicts (a policy's replies, a judge's rulings). An
+evaluation that several runs share counts once. Held-out conversations keep their words and not their calls: what those took is
+in the run's budget alone.
 """
 
 from collections.abc import Collection
