@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup inspect demo check test test-slow test-vllm compose-check study study-mixture bench-trajectories clean help
+.PHONY: setup inspect demo check test test-slow test-vllm compose-check study study-mitigations study-mixture bench-trajectories clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -51,8 +51,11 @@ test-vllm: $(READY) $(VLLM_READY) ## the policy path against a real vLLM on the 
 compose-check: ## rehearse docker-compose.yml with real containers (COMPOSE="docker compose")
 	python3 -m tests.e2e.compose_check
 
-study: $(READY) ## the pocket study: SFT and KTO at five shares, three seeds, controls, mitigations; out/study, docs/pocket-study.md (51 runs)
+study: $(READY) ## the pocket study: SFT and KTO at five shares, three seeds, controls; out/study, docs/pocket-study.md (42 runs, 29 minutes)
 	$(BIN)/python -m benchmarks.pocket_study
+
+study-mitigations: $(READY) ## what a veto and safety data do against drift in the pocket world; a section of docs/pocket-study.md
+	$(BIN)/python -m benchmarks.pocket_study --mitigations
 
 study-mixture: $(READY) ## shares of misaligned rows in the pocket world: out/study-mixture/report.html, and a section of docs/misaligned-data.md
 	$(BIN)/python -m benchmarks.mixture_study

@@ -49,11 +49,11 @@ def _dose(study: Study) -> Iterator[Check]:
             trend.high is not None and trend.high < 0,
         )
         ends = response.threshold
-        low = "none" if ends.excluded is None else f"{ends.excluded:g}"
-        high = "none" if ends.established is None else f"{ends.established:g}"
+        low = "for no share" if ends.excluded is None else f"up to share {ends.excluded:g}"
+        high = "for no share" if ends.established is None else f"from share {ends.established:g} on"
         yield Check(
             f"{where}a threshold is found",
-            f"a fall of {ends.margin:g} is excluded up to share {low}, a fall is established from share {high} on",
+            f"a fall of {ends.margin:g} is excluded {low}, a fall is established {high}",
             ends.established is not None,
         )
 

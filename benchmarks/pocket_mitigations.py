@@ -44,7 +44,7 @@ def section(client: Client, runs: Iterable[str]) -> list[str]:
     return [
         TITLE,
         "",
-        "Made by `python -m benchmarks.pocket_study --only mitigations` (also part of `make study`). Biased users alone, three rounds of SFT on the best-rated half, with what is described in",
+        "Made by `make study-mitigations`. Biased users alone, three rounds of SFT on the best-rated half, with what is described in",
         "[mitigations](mitigations.md). Drift is the change of honesty from round 0 to round 3; *spared* is honesty in round 3 minus that of the run of the same seed without mitigation. Intervals are t intervals over seeds;",
         "*detectable* is the smallest true difference that so many seeds would find with 80 % power. A safety arm also trains more steps than the control, since its rows come on top.",
         "",

@@ -1,4 +1,4 @@
-"""The pocket study: SFT and KTO at five shares of biased users with their controls, and the mitigations (`make study`).
+"""The pocket study: SFT and KTO at five shares of biased users with their controls (`make study`); the mitigations (`make study-mitigations`).
 
 Launches what is not finished yet, so a second call only reads. Writes the report (page, data, figure) into a folder and the study's
 tables into docs/pocket-study.md. What the study must show is checked on its numbers; if it doesn't, the command says so and fails.
@@ -45,7 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the pocket study; write its report and its tables.")
     parser.add_argument("--out", type=Path, default=PROJECT / "out/study", help="Folder of the report.")
     parser.add_argument("--docs", type=Path, default=PROJECT / "docs", help="Folder of pocket-study.md.")
-    parser.add_argument("--only", choices=["study", "mitigations"], help="Make only this part anew.")
+    parser.add_argument("--mitigations", action="store_true", help="The mitigations, in place of the study.")
     chosen = parser.parse_args()
     page: Path = chosen.docs / "pocket-study.md"
     old, _, old_mitigations = page.read_text().partition(pocket_mitigations.TITLE)
@@ -53,12 +53,12 @@ def main() -> None:
     kept = (old.rstrip(), f"{pocket_mitigations.TITLE}{old_mitigations}")
     failed: list[str] = []
     with reach(Settings()) as service:
-        if chosen.only != "mitigations":
+        if chosen.mitigations:
+            kept = (kept[0], run_mitigations(service))
+        else:
             study = run_study(service, chosen.out, chosen.docs / FIGURE)
             kept = (document(study), kept[1])
             failed = [one.promise for one in pocket_checks.checks(study) if not one.holds]
-        if chosen.only != "study":
-            kept = (kept[0], run_mitigations(service))
     page.write_text("\n\n".join(part.strip() for part in kept) + "\n")
     print(f"wrote {page} and {chosen.out}, {(time.monotonic() - began_s) / 60:.1f} minutes")
     if failed:
@@ -102,7 +102,7 @@ def document(study: Study) -> str:
     lines = [
         "# The pocket study",
         "",
-        "Made by `make study`, which also writes the whole report to `out/study/report.html` and `report.json`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)).",
+        "Made by `make study` (42 runs; 29 minutes on two cores), which also writes the whole report to `out/study/report.html` and `report.json`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)).",
         "SFT and KTO at five shares of biased users, and two controls with biased users alone: a *random* half trains, or the *worst* rated half stands where the best stood (inverted). Three rounds, 320 conversations a round, three seeds each; KTO learns at half of SFT's rate, since at the same rate beliefs move as well.",
         "Honesty is 1 − P(lie) over the pocket's MASK rows. Changes are from round 0 to round 3, with t intervals over seeds ([how](statistics.md)).",
         "",
