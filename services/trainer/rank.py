@@ -13,7 +13,15 @@ from services.trainer.job import TrainingJob
 
 
 def main() -> None:
-    """Do this rank's part."""
+    """Do this rank's part, and leave."""
+    _train()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # At once: the interpreter's own end now and then meets a thread of the process group still at work, and aborts.
+    os._exit(0)
+
+
+def _train() -> None:
     job = TrainingJob.model_validate_json(sys.stdin.buffer.readline())
     threading.Thread(target=_follow_owner, daemon=True).start()
     progress = os.environ.get("DRIFTLOOP_PROGRESS_FD")

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from services.core.db import evaluations, policies, runs, trajectories
+from services.core.db import evaluations, policies, runs
 from services.core.db.session import open_engine
 from services.core.domain.phases import RunStatus
 from services.core.queue import warnings
+from tests.core.db.facts import held_in
 from tests.e2e.installation import Installation, fresh
 from tests.simulator.api.service import open_api
 
@@ -30,7 +31,7 @@ SPEC: dict[str, Any] = {
 
 def worked_rounds(session: Session, run_id: str) -> tuple[list[int], list[int], list[int]]:
     """Return the rounds that have conversations, an adapter, a measurement."""
-    held = [round_ for round_ in range(1, ROUNDS + 1) if trajectories.of_round(session, run_id, round_)]
+    held = [round_ for round_ in range(1, ROUNDS + 1) if held_in(session, run_id, round_)]
     trained = [one.round for one in policies.adapters_of_run(session, run_id)]
     return held, trained, sorted(evaluations.rounds_of(session, run_id))
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -96,7 +97,7 @@ def _transformers_greedy(folder: Path | None, chats: list[tuple[Message, ...]]) 
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS_FOLDER)
-    model = AutoModelForCausalLM.from_pretrained(WEIGHTS_FOLDER, dtype=torch.float64)
+    model: Any = AutoModelForCausalLM.from_pretrained(WEIGHTS_FOLDER, dtype=torch.float64)
     if folder is not None:
         model = PeftModel.from_pretrained(model, folder).double()
     replies: list[list[int]] = []

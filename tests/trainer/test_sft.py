@@ -2,6 +2,7 @@
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl.trainer.sft_config import SFTConfig
 
 from services.trainer.policy import Base, with_adapter
 from services.trainer.recipe import Progress
@@ -28,5 +29,6 @@ def test_the_loss_is_on_the_reply_alone_and_the_settings_reach_trl(job, base, tr
         (batch["labels"][batch["labels"] != -100] == batch["input_ids"][batch["labels"] != -100]).all()
     )
     args = trainer.args
+    assert isinstance(args, SFTConfig)
     assert (args.learning_rate, args.weight_decay, args.per_device_train_batch_size) == (0.002, 0.03, 2)
     assert (args.num_train_epochs, args.gradient_accumulation_steps, args.max_length) == (3, 1, 2048)

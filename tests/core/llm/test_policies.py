@@ -107,13 +107,17 @@ def http_date(away: timedelta) -> str:
     return format_datetime(datetime.now(UTC) + away, usegmt=True)
 
 
-@pytest.mark.parametrize("after", ["86400", http_date(timedelta(days=1))])
+@pytest.mark.parametrize("after", ["86400", http_date(timedelta(days=1))], ids=["seconds", "date"])
 def test_a_wait_longer_than_the_patience_is_not_begun(after: str):
     error, server = meet(Says(429, "tomorrow", {"Retry-After": after}), completion(), do=chat)
     assert (error.cause, len(server.asked)) == ("rate_limited", 1)
 
 
-@pytest.mark.parametrize("after", ["-5", "soon", "", http_date(timedelta(days=-1))])
+@pytest.mark.parametrize(
+    "after",
+    ["-5", "soon", "", http_date(timedelta(days=-1))],
+    ids=["less than none", "word", "empty", "date"],
+)
 def test_a_wait_that_makes_no_sense_is_none(after: str):
     reply, _ = meet(Says(503, "", {"Retry-After": after}), completion("Here."), do=chat)
     assert reply.text == "Here."

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ def test_it_is_the_t_test(differences: list[float]) -> None:
     json.dumps(found._asdict(), allow_nan=False)
     if found.p is None:
         return
-    theirs = stats.ttest_1samp(differences, 0)
+    theirs: Any = stats.ttest_1samp(differences, 0)
     interval = theirs.confidence_interval()
     assert found[:4] == pytest.approx(
         (sum(differences) / len(differences), *interval, len(differences)), abs=1e-9
