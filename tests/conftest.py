@@ -1,6 +1,7 @@
 """Real servers for the tests: Postgres from DATABASE_URL, else embedded; Redis from REDIS_URL, else a server of our own.
 
-Postgres is migrated once and emptied for each test; so is Redis (of a given one, database 15).
+Postgres is migrated once and emptied for each test; so is Redis. Tests run in several processes at once (pytest-xdist), and each
+has its own: a server, or of a given Postgres a database, of a given Redis the database 15, 14, and so on down.
 """
 
 import os
@@ -85,7 +86,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 def redis_server_url() -> Iterator[str]:
     """A Redis of this test session."""
     if given := os.environ.get("REDIS_URL"):
-        yield f"{given.rstrip('/').removesuffix('/0')}/15"
+        process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        yield f"{given.rstrip('/').removesuffix('/0')}/{15 - process}"
     else:
         with RedisServer() as server:
             yield server.url

@@ -1,6 +1,7 @@
 """`driftloop doctor`: what a person would check when something does not work."""
 
 import importlib.metadata
+import os
 import platform
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from services.app.catalogue import Catalogue, known_bases, known_benchmarks, pro
 from services.app.database import open_database
 from services.core.db.migrate import newest
 from services.core.domain.errors import AdapterError, LoopError, SpecError
-from services.core.settings import Settings
+from services.core.settings import Settings, variables_set
 from services.evaluator.harness.installation import check_installed
 from services.evaluator.harness.tasks import VERSIONS
 from services.evaluator.inspection import inspect
@@ -41,6 +42,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     checks: dict[str, Callable[[], str]] = {
         "python": lambda: f"{platform.python_version()} at {sys.executable}",
         **{name: _version_of(name) for name in PACKAGES},
+        "environment": lambda: ", ".join(variables_set(os.environ)) or "no DRIFTLOOP_… variable is set",
         "database": lambda: _database(settings),
         "scenarios": lambda: _scenarios(settings),
         **{f"policy {name}": _weights_of(folder) for name, folder in known_bases(settings).items()},

@@ -25,11 +25,14 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.core.domain.complaints import complaint
+from services.core.domain.complaints import complaint, near
 from services.core.domain.endpoint import Endpoint
 from services.core.domain.errors import SpecError
 
 PROJECT = Path(__file__).resolve().parents[2]
+PREFIX = "DRIFTLOOP_"
+COMPOSE_ONLY = "DRIFTLOOP_PORT"
+"""What docker-compose.yml alone reads."""
 
 
 def _listed(value: object) -> object:
@@ -60,7 +63,7 @@ class Settings(BaseSettings):
     """Settings of this machine."""
 
     model_config = SettingsConfigDict(
-        env_prefix="DRIFTLOOP_",
+        env_prefix=PREFIX,
         env_ignore_empty=True,
         enable_decoding=False,  # by `_decoded`, whose complaint names the mend
         frozen=True,
@@ -145,7 +148,7 @@ class Settings(BaseSettings):
             return handler(values)
         except ValidationError as error:
             line = complaint(error, cls)
-            raise SpecError(re.sub(r"^\w+", lambda field: f"DRIFTLOOP_{field[0].upper()}", line)) from None
+            raise SpecError(re.sub(r"^\w+", lambda field: f"{PREFIX}{field[0].upper()}", line)) from None
 
     @property
     def adapters(self) -> Path:
@@ -156,3 +159,17 @@ class Settings(BaseSettings):
     def logs(self) -> Path:
         """Folder of training and worker logs."""
         return self.data / "logs"
+
+
+def variables_set(environment: Mapping[str, str]) -> list[str]:
+    """Return which of the environment's variables are meant for here, by name.
+
+    Raises SpecError for one that sets nothing, which would go unheard otherwise.
+    """
+    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    meant = sorted(name for name, value in environment.items() if value and name.startswith(PREFIX))
+    for name in meant:
+        if name not in {*known, COMPOSE_ONLY}:
+            guess = near(name, known)
+            raise SpecError(f"{name}: sets nothing; {f'did you mean {guess}?' if guess else 'unset it'}")
+    return meant

@@ -347,7 +347,16 @@ def test_a_finished_run_is_not_cancelled(small_sweep: SmallSweep) -> None:
 def test_doctor(small_sweep: SmallSweep) -> None:
     findings = {finding["what"]: finding for finding in as_json(small_sweep, "doctor")}
     assert all(finding["is_well"] for finding in findings.values())
-    wanted = {"python", "torch", "database", "scenarios", "policy pocket", "benchmarks pocket", "workers"}
+    wanted = {
+        "python",
+        "torch",
+        "environment",
+        "database",
+        "scenarios",
+        "policy pocket",
+        "benchmarks pocket",
+        "workers",
+    }
     assert wanted <= set(findings)
     assert str(small_sweep.installation.data) in findings["database"]["detail"]
 
@@ -357,6 +366,15 @@ def test_doctor_says_what_is_wrong(installation: Installation) -> None:
     done = installation.run("doctor", DRIFTLOOP_DATA=installation.home / "file")
     assert done.code == 1
     assert re.search(r"WRONG +database: .*DRIFTLOOP_DATA", done.out)
+
+
+def test_doctor_names_a_variable_that_sets_nothing(installation: Installation) -> None:
+    done = installation.run("doctor", DRIFTLOOP_BENCHMARK="{}", DRIFTLOOP_WORKERS=1)
+    assert done.code == 1
+    assert (
+        "WRONG  environment: DRIFTLOOP_BENCHMARK: sets nothing; did you mean DRIFTLOOP_BENCHMARKS?"
+        in done.out
+    )
 
 
 @pytest.mark.slow
