@@ -7,6 +7,8 @@ has its own: a server, or of a given Postgres a database, of a given Redis the d
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,12 +33,15 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Postgres server of this test session."""
+def server_url() -> Iterator[str]:
+    """A Postgres server of this test session.
+
+    Not in pytest's folder: as root that is open to Postgres' user only until the next pytest starts.
+    """
     if given := os.environ.get("DATABASE_URL"):
         yield given
     else:
-        with embedded_postgres(tmp_path_factory.mktemp("data")) as url:
+        with TemporaryDirectory(prefix="driftloop-tests-") as data, embedded_postgres(Path(data)) as url:
             yield url
 
 
