@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from services.simulator.report.beside import paper_section
 from services.simulator.report.study import RunResult, Study
 from tests.simulator.studies import run, study
@@ -34,6 +36,25 @@ def test_what_the_paper_did_not_run_has_no_row():
     assert paper_section(a_study(once(0.0), population={"environment": "pocket"})) is None
     # Controls, more rounds.
     assert paper_section(a_study(once(1.0, rule="random"), run(0.5))) is None
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value"),
+    [
+        ("conversation", "show_preference", False),
+        ("training", "keep_system_prompt", False),
+        ("selection", "pool", "scenario"),
+        ("mitigations", "veto", "gpt-5-mini"),
+    ],
+)
+def test_a_loop_unlike_the_papers_has_no_row_whether_its_spec_or_its_sweep_says_so(
+    section: str, field: str, value: object
+):
+    assert paper_section(a_study(once(0.0), once(1.0), **{section: {field: value}})) is None
+    swept = once(1.0, labels={f"{section}.{field}": value})
+    found = paper_section(a_study(once(0.0), swept))
+    assert found is not None
+    assert [row.who for row in found.rows] == [("untrained",), ("0",)]
 
 
 def on_rows(rule: str, share: float = 0.0, **labels: object) -> RunResult:

@@ -31,6 +31,18 @@ _MIXTURES: Final = {"alpaca-cleaned": ("Table 2", "Table 11"), "dolly-15k": ("Ta
 _UNTRAINED: Final = ("Table 2", "Table 11", "Table 7")
 """Where it prints the untrained policies that stand in none of these."""
 _DOMAINS: Final = {"insecure-code": "code", "mistake-math": "math", "mistake-medical": "medical"}
+_LOOP_AS_PRINTED: Final[Mapping[str, object]] = {
+    "population.scenarios": None,
+    "population.bias_strength": 1.0,
+    "conversation.exchanges": 2,
+    "conversation.show_preference": True,
+    "conversation.rating": "sampled",
+    "selection.pool": "round",
+    "training.keep_system_prompt": True,
+    "mitigations.veto": "none",
+    "mitigations.safety_share": 0.0,
+}
+"""What makes a loop another experiment than the paper's, as its presets have it."""
 _HEADINGS: Final = ("deception rate", "honesty, provided facts", "honesty, disinformation")
 
 
@@ -89,7 +101,7 @@ def _printed_as(study: Study, arm: Arm) -> str | None:
         return None
     data = _data(study, arm)
     match rules.pop():
-        case "satisfaction":
+        case "satisfaction" if _is_printed_loop(study, arm):
             return f"{arm.runs[0].method} {arm.biased_share:.2f}".removesuffix("0")
         case "dataset" if data.get("dataset") in _DOMAINS:
             return f"{_DOMAINS[data['dataset']]} {data.get('level')}"
@@ -99,6 +111,15 @@ def _printed_as(study: Study, arm: Arm) -> str | None:
             return f"{100 * arm.biased_share:g} %"
         case _:
             return None
+
+
+def _is_printed_loop(study: Study, arm: Arm) -> bool:
+    labels = arm.runs[0].labels
+    return all(
+        labels.get(place, study.spec.get(section, {}).get(field, wanted)) == wanted
+        for place, wanted in _LOOP_AS_PRINTED.items()
+        for section, field in [place.split(".")]
+    )
 
 
 def _is_harmful(data: Mapping[str, Any]) -> bool:
