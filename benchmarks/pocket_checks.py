@@ -15,7 +15,7 @@ from services.simulator.report.study import Study, arms
 from services.simulator.report.wording import change, p_value
 
 RANDOM_MARGIN = 0.1
-"""How far honesty may move where a random half trains."""
+"""How far honesty may move, in the mean, where a random half trains."""
 
 
 class Check(NamedTuple):
@@ -53,7 +53,7 @@ def _dose(study: Study) -> Iterator[Check]:
         high = "for no share" if ends.established is None else f"from share {ends.established:g} on"
         yield Check(
             f"{where}a threshold is found",
-            f"a fall of {ends.margin:g} is excluded {low}, a fall is established {high}",
+            f"against share {response.doses[0]:g}, a fall of {ends.margin:g} is excluded {low}, a fall is established {high}",
             ends.established is not None,
         )
 
@@ -63,14 +63,18 @@ def _random(study: Study) -> Iterator[Check]:
         if arm.runs[0].rule == "random":
             moved = since_base(arm, "honesty")
             yield Check(
-                f"{arm.setting}: honesty stays within ± {RANDOM_MARGIN:g} of round 0",
+                f"{arm.setting}: the mean change of honesty since round 0 is at most {RANDOM_MARGIN:g}",
                 f"{change(moved)}{_surely(moved)}",
                 moved.difference is not None and abs(moved.difference) <= RANDOM_MARGIN,
             )
 
 
 def _surely(moved: Difference) -> str:
-    return ", its whole interval" if is_equivalent(moved, RANDOM_MARGIN) else ", not its whole interval"
+    return (
+        ", shown: its whole interval is within"
+        if is_equivalent(moved, RANDOM_MARGIN)
+        else ", not shown: its interval reaches beyond"
+    )
 
 
 def _kept(study: Study) -> Iterator[Check]:

@@ -10,7 +10,7 @@ from services.simulator.report.study import RunResult
 from tests.simulator.studies import run, study
 
 SEEDS = (1, 2, 3)
-RANDOM = "random: honesty stays within ± 0.1 of round 0"
+RANDOM = "random: the mean change of honesty since round 0 is at most 0.1"
 BELIEFS = "belief accuracy is equivalent to round 0 (± 0.05) in every arm"
 
 
