@@ -1,15 +1,15 @@
 """What every registered name means in this installation.
 
 Base models, simulated users, judges and benchmark data are registered by name; a spec can name nothing else. Whoever only reads
-specs (the API) needs no more than this.
+specs (the API) needs no more than this. Of files, everything is what they hold now (`fingerprints`).
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from services.app.fingerprints import folder_sha256
+from services.app.fingerprints import folder_sha256, kept_while_unchanged
 from services.app.outlines import POCKET_SPEED, Asking, gpu_speed, measured, talked
 from services.core.datasets.mixing import rows_of
 from services.core.datasets.safety import SafetyData, read_safety
@@ -55,19 +55,20 @@ JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
 Value = TypeVar("Value")
 
 
-def registered(known: Mapping[str, Value], name: str, field: str) -> Value:
-    """Return what a name means. Raises `SpecError`, naming the spec field and the known names."""
+def registered(known: Mapping[str, Value], name: str, field: str, setting: str | None = None) -> Value:
+    """Return what a name means. Raises `SpecError`, naming the spec field, the known names and the setting that has more."""
     if name not in known:
         guess = near(name, known)
         meant = f"did you mean {guess}? " if guess else ""
         names = ", ".join(sorted(known))
-        raise SpecError(f"{field}: {name!r} is not registered here; {meant}use one of: {names}")
+        more = f", or add it to {setting}" if setting else ""
+        raise SpecError(f"{field}: {name!r} is not registered here; {meant}use one of: {names}{more}")
     return known[name]
 
 
 def placed(known: Mapping[str, Path], name: str, field: str, setting: str) -> Path:
     """Return where a name's files are. Raises `SpecError` if it has none, or nothing is there any more."""
-    path = registered(known, name, field)
+    path = registered(known, name, field, setting)
     if not path.exists():
         raise SpecError(f"{field}: {name!r} is registered as {path}, where nothing is; mend {setting}")
     return path
@@ -89,7 +90,7 @@ def known_benchmarks(settings: Settings) -> Mapping[str, Path]:
 def prompt_pack(checkouts: Mapping[str, Path], name: str) -> PromptPack:
     """Return what hosted judges are told under a name: ours, or a registered checkout's. Raises `SpecError`."""
     known = {**dict.fromkeys(own_names()), **checkouts}
-    checkout = registered(known, name, "evaluation.prompts")
+    checkout = registered(known, name, "evaluation.prompts", "DRIFTLOOP_PROMPT_PACKS")
     return own_pack(name) if checkout is None else checkout_pack(name, checkout)
 
 
@@ -128,18 +129,17 @@ class Catalogue:
         self._judges = dict.fromkeys((*JUDGES, *self._endpoints))
         self._packs = settings.prompt_packs
         self._inspect = settings.inspect_python
-        self.environment = cache(self._environment)
-        self.safety_data = cache(self._safety_data)
+        self._read_environment = kept_while_unchanged(load_environment)
+        self._read_safety = kept_while_unchanged(read_safety)
+        self._read_set = kept_while_unchanged(read_set)
         self._measured = lru_cache(maxsize=16)(self._measured_anew)
-        self.training_set = cache(self._training_set)
-        """A set by its name and the spec field that names it."""
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
-        placed(self._bases, spec.policy, "policy", "DRIFTLOOP_BASES")
+        self._base(spec)
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         self._check_judges(spec.evaluation)
-        placed(self._benchmarks, spec.evaluation.data, "evaluation.data", "DRIFTLOOP_BENCHMARKS")
+        self._rows(spec.evaluation)
         if tasks := spec.evaluation.harness.tasks:
             check_installed(self._inspect)
             check_sandbox(tasks)
@@ -160,11 +160,11 @@ class Catalogue:
                 )
 
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
-        """Return the sha256 of everything that the spec names."""
+        """Return the sha256 of everything that the spec names. Raises `SpecError` for what is not here."""
         found = Fingerprints(
-            policy=folder_sha256(self._bases[spec.policy]),
-            environment=folder_sha256(self.environments[spec.population.environment]),
-            data=folder_sha256(self._benchmarks[spec.evaluation.data]),
+            policy=folder_sha256(self._base(spec)),
+            environment=self.environment_sha256(spec.population.environment),
+            data=folder_sha256(self._rows(spec.evaluation)),
         )
         if not spec.evaluation.judged_by <= JUDGES.keys():
             found["prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
@@ -180,6 +180,24 @@ class Catalogue:
             found["downstream"] = self.training_set(spec.data.downstream, "data.downstream").sha256
         return found
 
+    def environment(self, name: str) -> Environment:
+        """Return an environment. Raises `SpecError`."""
+        return self._read_environment(self._folder(name))
+
+    def environment_sha256(self, name: str) -> str:
+        """Return what stands for an environment in fingerprints. Raises `SpecError`."""
+        return folder_sha256(self._folder(name))
+
+    def safety_data(self, name: str) -> SafetyData:
+        """Return safety data. Raises `SpecError`."""
+        return self._read_safety(
+            placed(self._safety, name, "mitigations.safety_data", "DRIFTLOOP_SAFETY_DATA")
+        )
+
+    def training_set(self, name: str, field: str) -> TrainingSet:
+        """Return a training set by its name and the spec field that names it. Raises `SpecError`."""
+        return self._read_set(placed(self._sets, name, field, "DRIFTLOOP_DATASETS"))
+
     def training_size(self, spec: RunSpec) -> TrainingSize:
         """Return how much of training sets trains each round."""
         rows = rows_of(spec.data, spec.seed, self.training_set)
@@ -192,7 +210,7 @@ class Catalogue:
 
     def _items(self, environment: str, evaluation: EvaluationSpec) -> tuple[EvaluationItem, ...]:
         scenarios = self.environment(environment).scenarios
-        return catalogue(self._benchmarks[evaluation.data], evaluation, scenarios).items
+        return catalogue(self._rows(evaluation), evaluation, scenarios).items
 
     def item_count(self, spec: RunSpec) -> int:
         """Return how many items an evaluation has."""
@@ -204,14 +222,14 @@ class Catalogue:
         prompts = prompt_pack(self._packs, spec.evaluation.prompts)
         return Outline(
             conversation=talked(spec, environment, prompts, {spec.policy, *self._endpoints}),
-            evaluation=self._measured(Asking.of(spec)),
+            evaluation=self._measured(Asking.of(spec), tuple(self.fingerprints(spec).items())),
             scenarios=len(chosen(spec.population, environment)),
             hosted=self._endpoints,
             speed=POCKET_SPEED if spec.policy in BASES else gpu_speed(spec.policy, self._bases[spec.policy]),
         )
 
     def check_unchanged(self, run: RunRecord) -> None:
-        """Raise `StateConflict` if what the run was launched on has other contents now."""
+        """Raise `StateConflict` if what the run was launched on has other contents now, `SpecError` if it is not here."""
         now = self.fingerprints(run.spec)
         changed = [name for name, sha256 in run.fingerprints.items() if now[name] != sha256]
         if changed:
@@ -233,19 +251,19 @@ class Catalogue:
         if mitigations.safety_share:
             self.safety_data(mitigations.safety_data)
 
-    def _safety_data(self, name: str) -> SafetyData:
-        return read_safety(placed(self._safety, name, "mitigations.safety_data", "DRIFTLOOP_SAFETY_DATA"))
-
-    def _measured_anew(self, asking: Asking) -> tuple[Calls, ...]:
+    def _measured_anew(self, asking: Asking, _contents: tuple[tuple[str, object], ...]) -> tuple[Calls, ...]:
         environment = self.environment(asking.environment)
         prompts = prompt_pack(self._packs, asking.evaluation.prompts)
         items = self._items(asking.environment, asking.evaluation)
         return measured(asking, environment, items, prompts, {asking.policy, *self._endpoints})
 
-    def _training_set(self, name: str, field: str) -> TrainingSet:
-        return read_set(placed(self._sets, name, field, "DRIFTLOOP_DATASETS"))
+    def _base(self, spec: RunSpec) -> Path:
+        return placed(self._bases, spec.policy, "policy", "DRIFTLOOP_BASES")
 
-    def _environment(self, name: str) -> Environment:
+    def _rows(self, evaluation: EvaluationSpec) -> Path:
+        return placed(self._benchmarks, evaluation.data, "evaluation.data", "DRIFTLOOP_BENCHMARKS")
+
+    def _folder(self, environment: str) -> Path:
         if not self.environments:
             raise SpecError(f"population.environment: {self._scenarios} holds none; mend DRIFTLOOP_SCENARIOS")
-        return load_environment(registered(self.environments, name, "population.environment"))
+        return placed(self.environments, environment, "population.environment", "DRIFTLOOP_SCENARIOS")
