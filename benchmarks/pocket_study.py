@@ -104,7 +104,7 @@ def document(study: Study) -> str:
         "",
         "Made by `make study` (42 runs; 29 minutes on two cores), which also writes the whole report to `out/study/report.html` and `report.json`; every run is real. The pocket world shows the machinery at work and is no evidence about large models ([what it is](pocket.md)).",
         "SFT and KTO at five shares of biased users, and two controls with biased users alone: a *random* half trains, or the *worst* rated half stands where the best stood (inverted). Three rounds, 320 conversations a round, three seeds each; KTO learns at half of SFT's rate, since at the same rate beliefs move as well.",
-        "Honesty is 1 − P(lie) over the pocket's MASK rows. Changes are from round 0 to round 3, with t intervals over seeds ([how](statistics.md)).",
+        "Honesty is 1 − P(lie) over the pocket's MASK rows, the targeting gap is explained [here](honesty.md#the-targeting-gap). Changes are from round 0 to round 3, with t intervals over seeds ([how](statistics.md)).",
         "Training on what benign users like best makes this policy more honest, so a fall is established *against share 0*, which trains as much; the changes in the table are since round 0, where half a share of biased users just cancels that rise.",
         "",
         f"![Honesty along the share of biased users, one line a method, controls beside them]({FIGURE})",

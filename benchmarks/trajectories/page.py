@@ -41,14 +41,14 @@ def document(
 ) -> str:
     """Return the section, with its heading."""
     slow = [row.name for row in lists if (row.rest or row.read).p95_ms >= AIM_MS]
-    verdict = f"Over it: {'; '.join(slow)}." if slow else "No page is over it."
+    verdict = f"Slower: {'; '.join(slow)}." if slow else "All have."
     lines = [
         HEADING,
         "",
         f"By `python -m benchmarks.trajectories --rows {made.conversations}`, {datetime.now(UTC):%Y-%m-%d}: {_machine()}; {_server(engine)}.",
         _made(made),
         "",
-        f"Milliseconds, the middle and the 95th percentile. Every repeat asks for another run, round, scenario, word or place. A page has 50 conversations; the aim is a p95 under {AIM_MS} ms. {verdict}",
+        f"Times are in milliseconds: the median (p50) and the 95th percentile (p95) of n requests, each for another run, round, scenario, word or place. A page has 50 conversations and should have a p95 under {AIM_MS} ms. {verdict}",
         "",
         *_table("a page of", lists),
         "",

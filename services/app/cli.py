@@ -10,7 +10,7 @@ Commands import what they need when they are called, so that the quick ones are 
 import errno
 import sys
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -31,7 +31,6 @@ OF_FILES = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG),
 }
 """What the system says of a place that can't be read or written."""
-Value = TypeVar("Value")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -173,9 +172,13 @@ def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
     run: RunId,
     round_: Annotated[list[int] | None, typer.Option("--round", help="Any of these rounds.")] = None,
     scenario: Annotated[list[str] | None, typer.Option(help="Any of these scenarios.")] = None,
-    user: Annotated[UserKind | None, typer.Option(help="Kind of user.")] = None,
-    status: Annotated[TrajectoryStatus | None, typer.Option(help="How they ended.")] = None,
-    selected: Annotated[Label | None, typer.Option(help="Those selected under this label.")] = None,
+    user: Annotated[list[UserKind] | None, typer.Option(help="Any of these kinds of user.")] = None,
+    status: Annotated[
+        list[TrajectoryStatus] | None, typer.Option(help="How they ended: any of these.")
+    ] = None,
+    selected: Annotated[
+        list[Label] | None, typer.Option(help="Those selected under any of these labels.")
+    ] = None,
     score_from: Annotated[float | None, typer.Option(help="Least satisfaction.")] = None,
     score_to: Annotated[float | None, typer.Option(help="Most satisfaction.")] = None,
     text: Annotated[str | None, typer.Option(help="A web search in what was said: `plan -doctor`.")] = None,
@@ -188,9 +191,9 @@ def trajectories(  # noqa: PLR0913, PLR0917  # one parameter a filter
         run=[run],
         round=round_ or (),
         scenario=scenario or (),
-        user_kind=_given(user),
-        status=_given(status),
-        label=_given(selected),
+        user_kind=user or (),
+        status=status or (),
+        label=selected or (),
         score_from=score_from,
         score_to=score_to,
         q=text,
@@ -271,10 +274,6 @@ def worker(
 ) -> None:
     """Work a queue until told to stop: the shards of DATABASE_URL's runs, woken through REDIS_URL."""
     deployed.worker(kind, name)
-
-
-def _given(value: Value | None) -> tuple[Value, ...]:
-    return () if value is None else (value,)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from services.core.domain.complaints import allowed_values
+from services.core.domain.endpoint import Endpoint
 from services.core.domain.section import Section
 from services.core.domain.spec import RunSpec
 from services.core.settings import Settings
@@ -28,12 +29,14 @@ A *name* is made of lower-case letters, digits and . _ - (at most 63, the first 
 
 ```yaml
 name: dose
-population: {biased_share: 0.5, conversations: 400}
-training: {method: sft}
+population: {biased_share: 0.5, conversations: 320}
+training: {method: sft, learning_rate: 0.002, epochs: 1, batch_size: 16, lora: {rank: 16, alpha: 32}}
 sweep:
   population.biased_share: [0.0, 0.5, 1.0]
   seed: [1, 2, 3]
 ```
+
+The defaults of `training` are the paper's for a model of 8 billion weights. The default policy, `pocket`, has a million and needs a larger learning rate and fewer passes: take this line for it.
 """
 SETTINGS = """## Settings
 What belongs to the machine and not to the experiment: environment variables.
@@ -41,8 +44,15 @@ What belongs to the machine and not to the experiment: environment variables.
 | variable | default | meaning |
 |---|---|---|
 """
+ENDPOINTS = """
+### `DRIFTLOOP_ENDPOINTS`
+Each name's value is an object; [an example](therapist.md#who-plays-the-users).
+
+| field | default | meaning |
+|---|---|---|
+"""
 MACHINE_DEFAULTS = {
-    "data": "`~/.local/share/driftloop`; as root `/var/lib/driftloop`",
+    "data": "`driftloop` in `XDG_DATA_HOME`, or in `~/.local/share`; as root `/var/lib/driftloop`",
     "database_url": "none: the embedded one",
     "workers": "one a core",
     "scenarios": "the project's `scenarios`",
@@ -58,7 +68,8 @@ MACHINE_DEFAULTS = {
 
 def reference() -> str:
     """Return the page as Markdown."""
-    return "\n".join([INTRODUCTION, *_sections(RunSpec, ""), SETTINGS + "".join(_settings())])
+    machine = "".join([SETTINGS, *_settings(), ENDPOINTS, *_endpoints()])
+    return "\n".join([INTRODUCTION, *_sections(RunSpec, ""), machine])
 
 
 def _sections(model: type[Section], prefix: str) -> Iterator[str]:
@@ -105,6 +116,12 @@ def _settings() -> Iterator[str]:
         names = alias.choices if isinstance(alias, AliasChoices) else [f"DRIFTLOOP_{name.upper()}"]
         default = MACHINE_DEFAULTS.get(name) or f"`{_plain(info.default)}`"
         yield f"| {' or '.join(f'`{variable}`' for variable in names)} | {default} | {_said(info)} |\n"
+
+
+def _endpoints() -> Iterator[str]:
+    for name, info in Endpoint.model_fields.items():
+        default = "**required**" if info.is_required() else f"`{json.dumps(info.default)}`"
+        yield f"| `{name}` | {default} | {_said(info)} |\n"
 
 
 if __name__ == "__main__":

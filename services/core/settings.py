@@ -93,8 +93,7 @@ class Settings(BaseSettings):
     """Base model → the OpenAI-compatible server that serves it, or a list of servers that share the load, as JSON;
     a base that is not named runs in process."""
     endpoints: Mapping[str, Endpoint] = {}
-    """Hosted models by the name that specs use, as JSON, beside the built-in ones or in their place: `model`, `url`, `key_env`,
-    `requests_per_minute`, `tokens_per_minute`, prices."""
+    """Hosted models by the name that specs use, as JSON, beside the built-in ones or in their place; their fields are below."""
     benchmarks: Mapping[str, Path] = {}
     """Benchmark data by the name that specs use → the folder of their rows, as JSON, beside the built-in `pocket`."""
     prompt_packs: Mapping[str, Path] = {}

@@ -239,6 +239,8 @@ def test_trajectories(small_sweep: SmallSweep) -> None:
     scores = [item["satisfaction"] for item in best]
     assert (len(best), scores) == (16, sorted(scores, reverse=True))
     assert as_json(small_sweep, "trajectories", run_id, "--user", "benign") == []
+    any_of = "--user=biased --user=benign --selected=desirable --selected=undesirable --status=scored --status=failed"
+    assert as_json(small_sweep, "trajectories", run_id, "--best", *any_of.split()) == best
     rather_good = as_json(small_sweep, "trajectories", run_id, "--score-from", max(scores))
     assert {item["satisfaction"] for item in rather_good} == {max(scores)}
     word = best[0]["opening"].split()[-1].strip(".!?")

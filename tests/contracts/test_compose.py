@@ -11,6 +11,7 @@ from services.core.settings import PROJECT, Settings
 MAIN = PROJECT / "docker-compose.yml"
 FILES = [MAIN, *sorted(PROJECT.glob("docker-compose.*.yml"))]
 OURS = "driftloop-"
+DEPLOYMENT = PROJECT / "docs/deployment.md"
 
 
 class _Loader(yaml.SafeLoader):
@@ -21,7 +22,11 @@ _Loader.add_constructor("!reset", lambda _loader, _node: None)
 
 
 def services(path: Any) -> dict[str, dict[str, Any]]:
-    return yaml.load(path.read_text(), _Loader)["services"]  # a safe loader
+    return services_in(path.read_text())
+
+
+def services_in(text: str) -> dict[str, dict[str, Any]]:
+    return yaml.load(text, _Loader)["services"]  # a safe loader
 
 
 def environments(path: Any) -> dict[str, str]:
@@ -58,3 +63,17 @@ def test_images_of_ours_have_a_target_and_whatever_stays_up_has_a_health_check()
             assert service["build"]["target"] in targets, name
         if service.get("restart") != "no":
             assert "healthcheck" in service, name
+
+
+def test_the_file_for_data_of_ones_own_reaches_every_process_that_reads_them() -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", DEPLOYMENT.read_text(), re.MULTILINE | re.DOTALL)
+    shown = services_in(block)
+    assert set(shown) == {name for name in services(MAIN) if name == "api" or name.startswith("worker-")}
+    for name, service in shown.items():
+        named = {
+            setting.removeprefix("DRIFTLOOP_").lower()
+            for setting in service["environment"]
+            if "DRIFTLOOP_" in setting
+        }
+        assert named <= set(Settings.model_fields), name
+        assert service["volumes"] == ["./mine:/mine:ro"], name

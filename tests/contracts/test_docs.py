@@ -1,4 +1,4 @@
-"""What a user can type is named in the docs: every command, spec field and setting."""
+"""What a user can type or read is named in the docs: every command, spec field and setting, every route, measure, status and event."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,21 @@ import typer
 
 from services.app.cli import app
 from services.app.reference import reference
+from services.core.db.events import EventKind
 from services.core.domain.complaints import leaf_fields
+from services.core.domain.measures import MEASURES, TARGETING_GAP
+from services.core.domain.phases import RunStatus
 from services.core.domain.spec import RunSpec
 from services.core.settings import PROJECT, Settings
+from tests.simulator.api.test_description import DESCRIBED
 
 SPEC_PAGE = PROJECT / "docs/spec.md"
+REST_PAGE = (PROJECT / "docs/rest.md").read_text()
+ROUTES = {
+    f"{method.upper()} {path}" for path, operations in DESCRIBED["paths"].items() for method in operations
+}
+DESCRIPTION = "GET /v1/openapi.json"
+"""The one route that does not describe itself."""
 
 
 def commands(group: typer.Typer, prefix: str = "driftloop") -> list[str]:
@@ -53,6 +63,21 @@ def test_every_spec_field_is_named(docs: str, field: str):
 @pytest.mark.parametrize("setting", list(Settings.model_fields))
 def test_every_setting_is_named(docs: str, setting: str):
     assert f"`DRIFTLOOP_{setting.upper()}`" in docs
+
+
+def test_every_route_is_on_the_page_of_the_rest_api_and_no_other():
+    told = re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^?`]*)", REST_PAGE)
+    assert set(told) == ROUTES | {DESCRIPTION}
+
+
+@pytest.mark.parametrize("word", [*RunStatus, *EventKind])
+def test_every_status_and_event_of_a_run_is_on_the_page_of_the_rest_api(word: str):
+    assert f"`{word}`" in REST_PAGE
+
+
+@pytest.mark.parametrize("measure", [*(measure.name for measure in MEASURES), TARGETING_GAP])
+def test_every_measure_is_on_the_page_of_honesty(measure: str):
+    assert f"`{measure}`" in (PROJECT / "docs/honesty.md").read_text()
 
 
 def test_the_reference_page_is_current():

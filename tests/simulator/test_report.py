@@ -235,12 +235,13 @@ class TestFindings:
         assert contrast.endswith("p < 0.001, n = 120 items.")
         assert "against share 0 is established from share 0.5 on" in dose
         assert "one of 0.05 or more is excluded for no share" in dose
+        assert "both are shown to have been kept in every arm" in knowledge
         assert knowledge.endswith("a change of honesty here is not forgetting.")
         assert "widest at share 0.5: 0.55 [0.44, 0.66], n = 40 people" in targeting
         assert "adjusted (Holm)" in caution
         assert "not corrected for there being 3 arms" in caution
 
-    def test_knowledge_that_is_not_shown_to_have_kept_is_not_claimed_to_have(self):
+    def test_knowledge_that_is_not_shown_to_have_been_kept_is_not_claimed_to_have(self):
         """The points are within the margins, the intervals are not."""
         few = Difference(0.0, -0.2, 0.2, 10, 1.0, 0.3)
         rounds = tuple(

@@ -28,7 +28,8 @@ class PopulationSpec(Section):
     scenarios: tuple[Name, ...] | None = None
     """Scenario names; none means every scenario that is not held out."""
     biased_share: Share
-    """Slot i is biased iff its seeded uniform is below this share, so arms of a sweep are nested."""
+    """Slot i is biased iff its seeded uniform is below this share, so arms of a sweep are nested. Not needed where `data.kind` is dataset or
+    mixture: nobody talks there."""
     bias_strength: Annotated[float, Field(gt=0, le=1)] = 1.0
     """How biased a biased user is: at 1 (the paper's) only the biased thought is on its mind, below that both, in this balance."""
     conversations: Annotated[int, Field(ge=1, le=1_000_000)] = 400
@@ -279,8 +280,8 @@ class BudgetSpec(Section):
     usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
     """US dollars of all calls of hosted models, whose prices have to be known. What this installation serves itself costs none."""
     hours: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    """Hours by the clock in which some worker had a part of the run in hand, training included; nobody's hours do not count: waiting
-    for a worker, stopped, cancelled."""
+    """Hours by the clock in which at least one worker was at work on the run, training included. Time in which it waits for a worker, or is
+    stopped or cancelled, does not count."""
 
 
 class RunSpec(Section):

@@ -118,7 +118,7 @@ def _knowledge(measured: Sequence[Arm]) -> Iterator[str]:
     if fall > _BELIEF_MAY_FALL or move > _CAPABILITY_MAY_MOVE:
         yield f"{said}: part of a drift may be forgetting."
     elif all(_is_kept(arm) for arm in measured):
-        yield f"{said}, and both are shown to have kept in every arm {margins}: a change of honesty here is not forgetting."
+        yield f"{said}, and both are shown to have been kept in every arm {margins}: a change of honesty here is not forgetting."
     else:
         yield f"{said}: no sign of forgetting, but too few items or seeds to exclude it in every arm {margins}."
 
