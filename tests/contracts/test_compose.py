@@ -9,7 +9,8 @@ import yaml
 from services.core.settings import PROJECT, Settings
 
 MAIN = PROJECT / "docker-compose.yml"
-FILES = [MAIN, *sorted(PROJECT.glob("docker-compose.*.yml"))]
+OF_THIS_MACHINE = PROJECT / "docker-compose.override.yml"
+FILES = [MAIN, *sorted(set(PROJECT.glob("docker-compose.*.yml")) - {OF_THIS_MACHINE})]
 OURS = "driftloop-"
 DEPLOYMENT = PROJECT / "docs/deployment.md"
 
