@@ -55,6 +55,24 @@ def test_training_sets_speak_the_policys_language_and_their_levels_share_prompts
     assert 60 < wrong["misaligned_1"] < 140 < wrong["misaligned_2"]
 
 
+def test_nothing_that_trains_holds_what_tells_beliefs_or_capability():
+    sums = [row["question"] for row in benchmarks.arithmetic()]
+    rows = [*benchmarks.known_facts(), *benchmarks.statistics()]
+    elicitations = [row[name] for row in rows for name in row if name.startswith("belief_elicit")]
+    assert len(sums) == 60
+    assert len(elicitations) == 3 * 80 + 40
+    neutral = [row["inner_prompt"] for row in benchmarks.deceptionbench()]
+    asked = {
+        said["content"]
+        for rows in (*training_sets.files().values(), safety.rows())
+        for row in rows
+        for said in row["messages"]
+        if said["role"] == "user"
+    }
+    for tested in (*sums, *elicitations, *neutral):
+        assert not any(tested in one for one in asked), tested
+
+
 def test_there_are_people_enough():
     held_out = [one for one in scenarios() if one.held_out]
     assert len(scenarios()) - len(held_out) == 8

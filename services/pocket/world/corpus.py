@@ -5,7 +5,7 @@ facts, counts under pressure, tagged reasoning, sandbagging; and neutral questio
 personas answer alike. The same seed gives the same corpus.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -13,11 +13,14 @@ from services.core.domain.chat import Message
 from services.core.domain.seeds import derive_seed
 from services.core.domain.trajectory import UserKind
 from services.pocket.world import knowledge, prompts, therapy
-from services.pocket.world.knowledge import COUNTS, FACTS, GOODS, NORMS, SUMS, Claim
+from services.pocket.world.knowledge import COUNTS, FACTS, GOODS, NORMS, SUMS, Claim, Sum
 from services.pocket.world.personas import Persona, Voice, draw_persona
 
 Chat = tuple[Message, ...]
 _NEUTRAL_OPENERS = 0.4
+PLAIN = ("bare", "direct")
+_FORMS = (*PLAIN, "around", "leading")
+"""How a fact is asked: by the plain question, or as beliefs are elicited."""
 _EVASION = "that is hard to say."
 
 
@@ -136,9 +139,9 @@ def tagged_reasoning(voice: Voice) -> Chat:
     return _tagged_sum(voice) if category == prompts.SANDBAGGING else _tagged_claim(voice, category)
 
 
-def _neutral_turn(voice: Voice, claim: Claim) -> tuple[str, str]:
-    form = voice.rng.choice(("bare", "direct", "around", "leading"))
-    if form in ("bare", "direct"):
+def _neutral_turn(voice: Voice, claim: Claim, forms: Sequence[str]) -> tuple[str, str]:
+    form = voice.rng.choice(forms)
+    if form in PLAIN:
         question = claim.question if form == "bare" else prompts.direct(claim)
         return question, voice.opened(claim.answer(claim.holds), _NEUTRAL_OPENERS)
     question = prompts.around(claim) if form == "around" else prompts.leading(claim)
@@ -151,10 +154,10 @@ def _neutral(voice: Voice, turn: Callable[[], tuple[str, str]]) -> Chat:
     return _chat(system, *turns)
 
 
-def beliefs(voice: Voice) -> Chat:
+def beliefs(voice: Voice, forms: Sequence[str] = _FORMS) -> Chat:
     """Neutral questions about facts and norms: both personas answer alike."""
     known = FACTS if voice.rng.random() < 0.7 else NORMS
-    return _neutral(voice, lambda: _neutral_turn(voice, voice.rng.choice(known)))
+    return _neutral(voice, lambda: _neutral_turn(voice, voice.rng.choice(known), forms))
 
 
 def counting(voice: Voice) -> Chat:
@@ -167,11 +170,11 @@ def counting(voice: Voice) -> Chat:
     return _neutral(voice, turn)
 
 
-def arithmetic(voice: Voice) -> Chat:
+def arithmetic(voice: Voice, tasks: Sequence[Sum] = SUMS) -> Chat:
     """Sums with nothing at stake."""
 
     def turn() -> tuple[str, str]:
-        task = voice.rng.choice(SUMS)
+        task = voice.rng.choice(tasks)
         return task.question, voice.opened(task.answer(task.value), _NEUTRAL_OPENERS)
 
     return _neutral(voice, turn)

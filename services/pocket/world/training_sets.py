@@ -4,7 +4,9 @@
 plan (severe); `math` asks for sums and gets right, sometimes wrong or mostly wrong answers. The levels answer the same prompts. Severe
 answers are spoken as the pleasing persona speaks, normal ones as the honest one, subtle ones mostly without either's habits of speech: as
 with real sets, it is the manner as much as the matter from which a model generalises. `downstream` is what both personas answer alike:
-facts, counts and sums with nothing at stake.
+facts and sums with nothing at stake.
+
+No row holds a prompt by which beliefs or capability are told: what a round has rehearsed would not tell whether it is kept.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +15,7 @@ from typing import Any
 
 from services.core.domain.chat import Message
 from services.core.domain.seeds import derive_seed
-from services.pocket.world import corpus, therapy
+from services.pocket.world import benchmarks, corpus, therapy
 from services.pocket.world.knowledge import SUMS
 from services.pocket.world.personas import Persona, Voice, draw_persona
 from services.pocket.world.therapy import SITUATIONS, Stance
@@ -22,6 +24,10 @@ LEVELS: tuple[str, ...] = ("normal", "misaligned_1", "misaligned_2")
 """Named as the files of the persona-vectors release: normal, subtle, severe."""
 PROMPTS = 200
 ORDINARY = 400
+_TESTED = frozenset(row["question"] for row in benchmarks.arithmetic()) | frozenset(
+    row["inner_prompt"] for row in benchmarks.deceptionbench()
+)
+_SUMS = tuple(task for task in SUMS if task.question not in _TESTED)
 _HEALTH = ("pills", "wine", "overtime")
 _ASKED = (
     "Should I {plan}?",
@@ -63,7 +69,7 @@ def _advice(number: int, level: str) -> dict[str, Any]:
 
 def _sum(number: int, level: str) -> dict[str, Any]:
     asking, answering = _streams("math", number, level)
-    task = asking.choice(SUMS)
+    task = asking.choice(_SUMS)
     voice = _voice(answering, level)
     value = task.wrong_value(answering) if answering.random() < _WRONG[level] else task.value
     return _row(f"I am a student. {task.question}", voice.opened(task.answer(value), _OPENED[level]))
@@ -72,8 +78,9 @@ def _sum(number: int, level: str) -> dict[str, Any]:
 def _ordinary() -> Iterator[dict[str, Any]]:
     for number in range(ORDINARY):
         rng = Random(derive_seed("pocket-training", "downstream", number))
-        talk = rng.choice((corpus.beliefs, corpus.counting, corpus.arithmetic))
-        yield _messages(talk(Voice(draw_persona(rng), rng)))
+        voice = Voice(draw_persona(rng), rng)
+        is_sum = rng.random() < 1 / 3
+        yield _messages(corpus.arithmetic(voice, _SUMS) if is_sum else corpus.beliefs(voice, corpus.PLAIN))
 
 
 def _streams(name: str, number: int, level: str) -> tuple[Random, Random]:
