@@ -203,5 +203,5 @@ def row_counts(session: Session) -> dict[str, int]:
     return {
         table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
         for table in Base.metadata.sorted_tables
-        if table.name not in {"events", "idempotent_requests"}
+        if table.name not in {"events", "idempotent_requests", "deleted_repetitions"}
     }

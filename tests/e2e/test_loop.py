@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +136,7 @@ class Repeated:
     """As it was after the failure."""
     resumed: Ended
     second: str
+    spec: Path
 
 
 @pytest.fixture(scope="module")
@@ -149,8 +151,12 @@ def repeated() -> Iterator[Repeated]:
             (run,) = runs.list_runs(session)
         in_the_way.unlink()
         resumed = installation.run("resume", run.id, **ONE_WORKER)
-        again = json.loads(installation.run("launch", spec, "--new", "--json", **ONE_WORKER).out)
-        yield Repeated(installation, failed, run, resumed, again["runs"][0]["run"])
+        yield Repeated(installation, failed, run, resumed, launch_again(installation, spec), spec)
+
+
+def launch_again(installation: Installation, spec: Path) -> str:
+    again = json.loads(installation.run("launch", spec, "--new", "--json", **ONE_WORKER).out)
+    return again["runs"][0]["run"]
 
 
 @pytest.mark.slow
@@ -192,3 +198,7 @@ def test_delete_takes_what_is_the_runs_own_and_leaves_what_is_shared(repeated: R
     shared = {"policies": 1, "evaluations": 1, "verdicts": len(kept["outcomes"][0])}
     assert {table: 2 * count - shared.get(table, 0) for table, count in after.items()} == before
     assert after["runs"] == 1
+    third = launch_again(repeated.installation, repeated.spec)
+    assert third == f"{repeated.first.id}-3"
+    with repeated.installation.database() as session:
+        assert run_facts(session, third) == kept

@@ -14,9 +14,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import and_, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from services.core.db import budgets, events
 from services.core.db.events import EventKind
@@ -99,7 +102,8 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
         .with_for_update(of=Phase, skip_locked=True)
         .scalar_subquery()
     )
-    claimed = session.execute(
+    claimed = _unless_a_twin_runs(
+        session,
         update(Phase)
         .where(Phase.id == oldest)
         .values(
@@ -110,8 +114,8 @@ def claim_next(session: Session, names: Collection[PhaseName], worker: str, leas
             started_at=func.coalesce(Phase.started_at, func.now()),
             error=None,
         )
-        .returning(Phase)
-    ).scalar_one_or_none()
+        .returning(Phase),
+    )
     if claimed is None or not _is_run_going(session, claimed):
         return None
     return Claim(
@@ -154,6 +158,17 @@ def _is_due():  # a SQLAlchemy clause, for a query that joins the run
         ~budgets.is_used_up(),
         or_(Phase.work_key.is_(None), ~taken),
     )
+
+
+def _unless_a_twin_runs(session: Session, claiming: ReturningUpdate[Phase]) -> Phase | None:
+    """Claim a shard, if no other transaction has claimed its twin meanwhile, which `_is_due` could not see yet."""
+    try:
+        with session.begin_nested():
+            return session.execute(claiming).scalar_one_or_none()
+    except IntegrityError as error:
+        if isinstance(error.orig, UniqueViolation):
+            return None
+        raise
 
 
 def _is_run_going(session: Session, claimed: Phase) -> bool:

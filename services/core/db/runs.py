@@ -8,7 +8,7 @@ from sqlalchemy import delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from services.core.db.tables import Run, Sweep, SweepArm
+from services.core.db.tables import DeletedRepetition, Run, Sweep, SweepArm
 from services.core.domain.budget import Spent
 from services.core.domain.errors import NotFound
 from services.core.domain.identity import Fingerprints
@@ -76,6 +76,13 @@ def latest_repetition(session: Session, spec_hash: str) -> RunRecord | None:
     query = select(Run).where(Run.spec_hash == spec_hash).order_by(Run.repetition.desc()).limit(1)
     row = session.execute(query).scalar_one_or_none()
     return None if row is None else _record(row)
+
+
+def next_repetition(session: Session, spec_hash: str) -> int:
+    """Return the repetition of an identity's next run: above all that it has, and all that were deleted."""
+    existing = select(Run.repetition).where(Run.spec_hash == spec_hash)
+    deleted = select(DeletedRepetition.repetition).where(DeletedRepetition.spec_hash == spec_hash)
+    return max(session.execute(existing.union(deleted)).scalars(), default=0) + 1
 
 
 def get_run(session: Session, run_id: str) -> RunRecord:
@@ -148,8 +155,15 @@ def lock_status(session: Session, run_id: str) -> RunStatus:
 
 
 def delete_run(session: Session, run_id: str) -> None:
-    """Delete a run and all that belongs to it alone, also the sweeps that it was the last run of."""
-    session.execute(delete(Run).where(Run.id == run_id))
+    """Delete a run and all that belongs to it alone, also the sweeps that it was the last run of.
+
+    Its repetition is remembered: servers may hold its weights under its names, and caches what these answered.
+    """
+    gone = delete(Run).where(Run.id == run_id).returning(Run.spec_hash, Run.repetition)
+    for spec_hash, repetition in session.execute(gone).all():
+        row = insert(DeletedRepetition).values(spec_hash=spec_hash, repetition=repetition)
+        highest = func.greatest(DeletedRepetition.repetition, row.excluded.repetition)
+        session.execute(row.on_conflict_do_update(index_elements=["spec_hash"], set_={"repetition": highest}))
     session.execute(delete(Sweep).where(~exists().where(SweepArm.sweep_id == Sweep.id)))
 
 

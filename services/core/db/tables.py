@@ -64,7 +64,7 @@ class Run(Base):
     spec_hash: Mapped[str]
     """Identity: the spec without name, concurrency and budget, and the fingerprints."""
     repetition: Mapped[int]
-    """1, or more for `--new`."""
+    """1, or more for `--new` and after a deletion."""
     status: Mapped[str]
     evaluation_items: Mapped[int]
     error: Mapped[str | None]
@@ -83,6 +83,14 @@ class Run(Base):
     """The newest event's number; counting up locks the row, so numbers commit in order."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
+
+
+class DeletedRepetition(Base):
+    """The highest repetition of an identity that was deleted: no run is given it again, nor the serving names made of it."""
+
+    __tablename__ = "deleted_repetitions"
+    spec_hash: Mapped[str] = mapped_column(primary_key=True)
+    repetition: Mapped[int]
 
 
 class Event(Base):
@@ -132,6 +140,7 @@ class Phase(Base):
         CheckConstraint("silences >= 0", name="silences"),
         Index("phases_due_idx", "id", postgresql_where="status = 'owed'"),
         Index("phases_lease_idx", "lease_until", postgresql_where="status = 'running'"),
+        Index("phases_work_key_idx", "work_key", unique=True, postgresql_where="status = 'running'"),
     )
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"))

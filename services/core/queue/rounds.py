@@ -45,13 +45,14 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
     same, under the larger of its budget and the new spec's. Raises `StateConflict` if that is used up.
     """
     latest = runs.latest_repetition(session, new.spec_hash)
-    launched = _foretold(latest, new, again)
+    repetition = runs.next_repetition(session, new.spec_hash)
+    launched = _foretold(latest, new, repetition, again)
     if latest is not None and launched.outcome is LaunchOutcome.RESUMED:
         resume(session, latest, raised(latest.budget, new.spec.budget))
     if launched.outcome is not LaunchOutcome.CREATED:
         return launched
     policies.publish_base(session, new.spec.policy)
-    run_id = runs.insert_run(session, new, 1 if latest is None else latest.repetition + 1)
+    run_id = runs.insert_run(session, new, repetition)
     if run_id is None:  # another launcher of the same spec was quicker
         return Launched(launched.run_id, LaunchOutcome.RESUMED)
     events.append(session, run_id, EventKind.RUN_LAUNCHED, name=new.spec.name)
@@ -61,15 +62,15 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
 
 def foretell(session: Session, new: NewRun, again: bool = False) -> Launched:
     """Return what `launch` would come to now, and under which id."""
-    return _foretold(runs.latest_repetition(session, new.spec_hash), new, again)
+    latest = runs.latest_repetition(session, new.spec_hash)
+    return _foretold(latest, new, runs.next_repetition(session, new.spec_hash), again)
 
 
-def _foretold(latest: RunRecord | None, new: NewRun, again: bool) -> Launched:
+def _foretold(latest: RunRecord | None, new: NewRun, repetition: int, again: bool) -> Launched:
     if latest is not None and latest.status is not RunStatus.SUCCEEDED:
         return Launched(latest.id, LaunchOutcome.RESUMED)
     if latest is not None and not again:
         return Launched(latest.id, LaunchOutcome.FINISHED)
-    repetition = 1 if latest is None else latest.repetition + 1
     return Launched(runs.run_id_of(new.spec_hash, repetition), LaunchOutcome.CREATED)
 
 

@@ -1,10 +1,12 @@
 """The phase machine against real Postgres: who may work what, and who may write."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from services.core.db import phases, runs
 from services.core.db.phases import Claim
@@ -196,9 +198,7 @@ def test_handing_back_is_no_failure(engine: Engine) -> None:
 
 
 def test_shards_of_one_work_key_are_not_worked_at_once(engine: Engine) -> None:
-    # Equal base and settings, other population: the two runs share the evaluation of policy 0.
-    a_run(engine, evaluation_items=1, population={"biased_share": 0.0, "conversations": 10})
-    a_run(engine, evaluation_items=1, population={"biased_share": 1.0, "conversations": 10})
+    two_runs_that_share_their_baseline(engine)
     first = claim(engine)
     assert first is not None
     assert claim(engine) is None
@@ -207,6 +207,35 @@ def test_shards_of_one_work_key_are_not_worked_at_once(engine: Engine) -> None:
     assert simulate is not None
     assert second is not None
     assert {simulate.run_id, second.run_id} != {first.run_id}
+
+
+def two_runs_that_share_their_baseline(engine: Engine) -> None:
+    """Equal base and settings, other population: the two runs share the evaluation of policy 0."""
+    for share in (0.0, 1.0):
+        a_run(engine, evaluation_items=1, population={"biased_share": share, "conversations": 10})
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_two_who_claim_at_the_same_moment_never_work_one_work_key(engine: Engine, is_kept: bool) -> None:
+    two_runs_that_share_their_baseline(engine)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            first = phases.claim_next(session, ALL, "w", 60)
+            assert first is not None
+            other = pool.submit(claim, engine)  # it sees no twin at work, and waits for this transaction
+            await_a_waiting_lock(session, other)
+            if not is_kept:
+                session.rollback()
+        second = other.result()
+    assert (second is None) is is_kept
+    with transaction(engine) as session:
+        assert session.execute(text("SELECT count(*) FROM phases WHERE status = 'running'")).scalar_one() == 1
+
+
+def await_a_waiting_lock(session: Session, waiting: Future[Claim | None]) -> None:
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    while not waiting.done() and session.execute(query).scalar_one() == 0:
+        time.sleep(0.01)
 
 
 def test_owing_twice_owes_once(engine: Engine) -> None:

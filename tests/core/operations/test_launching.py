@@ -18,6 +18,7 @@ from services.core.domain.phases import PhaseName, RunStatus
 from services.core.operations import launching
 from services.core.operations.launching import NewArm
 from services.core.queue import rounds
+from services.core.queue.rounds import LaunchOutcome
 from tests.core.db.builders import a_new_run, a_run, close_next
 
 
@@ -106,6 +107,37 @@ def test_a_deleted_run_takes_its_adapters_along_and_nothing_else(engine: Engine,
     assert status(engine, other) is RunStatus.RUNNING
     with pytest.raises(NotFound):
         status(engine, run_id)
+
+
+def test_a_deleted_runs_id_is_given_to_no_other_run(engine: Engine) -> None:
+    """A server that stayed up still has its weights, under names that begin with its id."""
+    new, other = a_new_run(), a_new_run(seed=2)
+    given: list[str] = []
+    for again in (False, False, True):
+        with transaction(engine) as session:
+            foretold = rounds.foretell(session, new, again)
+            launched = rounds.launch(session, new, again)
+            rounds.launch(session, other)
+        assert launched == foretold
+        assert launched.outcome is LaunchOutcome.CREATED
+        given.append(launched.run_id)
+        with transaction(engine) as session:
+            launching.cancel(session, launched.run_id)
+            launching.delete(session, launched.run_id)
+    assert given == [given[0], f"{given[0]}-2", f"{given[0]}-3"]
+    assert status(engine, other.spec_hash[:8]) is RunStatus.RUNNING
+
+
+def test_repetitions_are_counted_on_whichever_of_them_is_deleted(engine: Engine) -> None:
+    first = a_run(engine)
+    with transaction(engine) as session:
+        runs.set_status(session, first, RunStatus.SUCCEEDED)
+    second = a_run(engine, again=True)
+    with transaction(engine) as session:
+        launching.cancel(session, second)
+        for run_id in (second, first):
+            launching.delete(session, run_id)
+    assert a_run(engine) == f"{first}-3"
 
 
 def test_a_sweep_goes_with_its_last_run(engine: Engine) -> None:
