@@ -36,11 +36,11 @@ def alembic_config() -> "Config":
 def upgrade(engine: Engine) -> None:
     """Apply what is missing; does nothing on a current schema.
 
-    Raises `DatabaseError` if Postgres can't be reached, is too old, or does not let its user make tables.
+    Raises `DatabaseError` if Postgres can't be reached, is too old, does not let its user make tables, or has a newer schema.
     """
     with transaction(engine) as session:
         check_age(int(session.execute(text("SHOW server_version_num")).scalar_one()) // 10_000)
-        if _version(session) == newest():
+        if not _is_behind(_version(session)):
             return
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         try:
@@ -79,10 +79,20 @@ def check_schema(engine: Engine) -> None:
     """Raise `DatabaseError` unless Postgres can be reached and has this version's schema."""
     with transaction(engine) as session:
         there = _version(session)
-    if there != newest():
+    if _is_behind(there):
         raise DatabaseError(
             f"the schema is {there or 'not there'}, this version needs {newest()}; run `driftloop migrate`"
         )
+
+
+def _is_behind(there: str | None) -> bool:
+    """Tell whether migrations are missing. Raises `DatabaseError` if the database has one that this version does not know."""
+    if there is not None and there > newest():
+        raise DatabaseError(
+            f"the database's schema is {there}, this version knows {newest()} at most; use the newer driftloop that made it, "
+            "or another DRIFTLOOP_DATA or DATABASE_URL"
+        )
+    return there != newest()
 
 
 def _version(session: Session) -> str | None:

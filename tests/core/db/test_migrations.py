@@ -1,5 +1,7 @@
 """The migrations: from nothing, down and up, equal to the models, one line of them. Each failure names its mend."""
 
+from collections.abc import Callable
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -85,6 +87,22 @@ def test_a_user_who_may_make_no_tables_is_told_the_mend(empty_database: str, ser
         with admin.connect() as connection:
             connection.execute(text("DROP ROLE guest"))
         admin.dispose()
+
+
+@pytest.mark.parametrize("opens", [migrate.upgrade, migrate.check_schema])
+def test_a_database_of_a_newer_version_is_left_alone_and_named(
+    empty_database: str, opens: Callable[[Engine], None]
+) -> None:
+    engine = open_engine(empty_database)
+    try:
+        migrate.upgrade(engine)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        wanted = rf"schema is 9999, .* knows {migrate.newest()}.*; use the newer driftloop .*, or another DRIFTLOOP_DATA"
+        with pytest.raises(DatabaseError, match=wanted):
+            opens(engine)
+    finally:
+        engine.dispose()
 
 
 def test_an_old_postgres_is_refused_before_anything_is_made() -> None:
