@@ -3,12 +3,15 @@
 import threading
 from types import TracebackType
 
+import structlog
 from sqlalchemy import Engine
 
 from services.core.db import phases
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
-from services.core.domain.errors import DatabaseError, StaleClaim
+from services.core.domain.errors import StaleClaim
+
+log = structlog.get_logger()
 
 
 class Grip:
@@ -38,8 +41,8 @@ class Grip:
 class Lease:
     """Renews a claim's lease three times per lease length until left; loosens the grip when it is lost.
 
-    A database that can't be reached for a moment is no loss: it may come back before the lease runs out, and the
-    fence refuses a late worker's writes anyway.
+    A renewal that fails, for whatever reason (a database that can't be reached, a lock, no free connection), is no loss:
+    the next may succeed before the lease runs out, and the fence refuses a late worker's writes anyway.
     """
 
     def __init__(self, engine: Engine, claim: Claim, lease_s: float, grip: Grip):
@@ -64,7 +67,8 @@ class Lease:
             try:
                 with transaction(self._engine) as session:
                     is_held = phases.renew(session, self._claim, self._lease_s)
-            except DatabaseError:
+            except Exception as error:
+                log.warning("the lease was not renewed", error=str(error))
                 continue
             if not is_held:
                 self._grip.lose()

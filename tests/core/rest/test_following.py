@@ -11,7 +11,7 @@ from services.core.db import events, runs
 from services.core.db.events import EventKind
 from services.core.db.session import transaction
 from services.core.db.tokens import Scope
-from services.core.domain.errors import NotFound, ServiceUnreachable
+from services.core.domain.errors import LoopError, NotFound, ServiceUnreachable
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import BudgetSpec
 from services.core.operations import launching
@@ -19,7 +19,7 @@ from services.core.rest.client import Client, following
 from tests.core.db.builders import a_run
 from tests.core.rest.conftest import Service
 from tests.core.rest.cutting import cut_line
-from tests.core.rest.shaky import shaky
+from tests.core.rest.shaky import answer, shaky
 
 WRITERS, EACH = 3, 20
 CUTS = 5
@@ -106,6 +106,13 @@ def test_closing_the_client_ends_a_watch_in_another_thread(service: Service) -> 
 def test_no_such_run(client: Client) -> None:
     with pytest.raises(NotFound):
         next(client.runs.follow("nosuch"))
+
+
+def test_an_event_that_this_version_does_not_know_ends_it_with_the_mend() -> None:
+    told = answer(b'id: 1\ndata: {"seq": 1, "kind": "run.dreamt"}\n\n', kind="text/event-stream")
+    mend = r"does not understand .* use a client of the service's version"
+    with shaky([told]) as newer, Client(newer.url) as client, pytest.raises(LoopError, match=mend):
+        next(client.runs.follow("any"))
 
 
 def test_a_service_that_stays_away_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

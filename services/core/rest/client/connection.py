@@ -171,14 +171,19 @@ def _given(query: Query | None) -> dict[str, Any]:
     return {name: value for name, value in (query or {}).items() if value is not None}
 
 
-def _read(kind: type[Answer], response: httpx2.Response) -> Answer:
+def understood(kind: type[Answer], said: str | bytes, response: httpx2.Response) -> Answer:
+    """Return what a response says. Raises `LoopError` if it says what this version does not know."""
     try:
-        return kind.model_validate_json(response.content, strict=False)
+        return kind.model_validate_json(said, strict=False)
     except ValidationError as error:
         raise LoopError(
             f"{response.request.url} answers what this version does not understand "
             f"({error.error_count()} fields); use a client of the service's version"
         ) from error
+
+
+def _read(kind: type[Answer], response: httpx2.Response) -> Answer:
+    return understood(kind, response.content, response)
 
 
 def _checked(response: httpx2.Response) -> httpx2.Response:

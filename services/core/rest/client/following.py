@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx2
 
 from services.core.domain.errors import ServiceUnreachable
-from services.core.rest.client.connection import Connection
+from services.core.rest.client.connection import Connection, understood
 from services.core.rest.models import EventView
 
 PATIENCE_S = 60.0
@@ -23,7 +23,7 @@ PAUSE_S = 0.3
 def events_of(connection: Connection, path: str, after: int) -> Iterator[EventView]:
     """Yield events behind number `after` until the service says that it was the last one, or the client is closed.
 
-    Raises `NotFound`; `ServiceUnreachable` if the service stays away.
+    Raises `NotFound`; `ServiceUnreachable` if the service stays away; `LoopError` for an event that this version does not know.
     """
     return _Follower(connection, path, after).events()
 
@@ -57,7 +57,7 @@ class _Follower:
                 elif told.event == "reconnect":
                     return
                 else:
-                    event = EventView.model_validate_json(told.data)
+                    event = understood(EventView, told.data, response)
                     self._seq = event.seq
                     yield event
         if not self._is_over:
