@@ -12,8 +12,9 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from services.core.db.phases import Claim, fence
-from services.core.db.tables import Evaluation, Run, RunEvaluation, VerdictRow
+from services.core.db.tables import Evaluation, Phase, Run, RunEvaluation, VerdictRow
 from services.core.domain.errors import NotFound
+from services.core.domain.phases import PhaseName
 from services.core.domain.verdict import ERRORS, OUTCOMES, Benchmark, ScoringProfile, Verdict, item_key
 
 
@@ -22,6 +23,13 @@ class MeasuredRound(NamedTuple):
 
     run_id: str
     round: int
+
+
+class Work(NamedTuple):
+    """What workers have done at an evaluation; whoever writes verdicts raises one or the other."""
+
+    claims: int
+    items: int
 
 
 def ensure(session: Session, claim: Claim, policy: str, key: str) -> int:
@@ -124,6 +132,23 @@ def judged_items(session: Session, evaluation_ids: Collection[int]) -> Mapping[i
     )
     query = select(items.c.evaluation_id, func.count()).group_by(items.c.evaluation_id)
     return {row[0]: row[1] for row in session.execute(query)} if evaluation_ids else {}
+
+
+def work_on(session: Session, evaluation_ids: Collection[int]) -> Mapping[int, Work]:
+    """Return how much workers have done at evaluations, over all runs that share them. Reads no verdict."""
+    query = (
+        select(RunEvaluation.evaluation_id, func.sum(Phase.attempt), func.sum(Phase.units_done))
+        .outerjoin(
+            Phase,
+            (Phase.run_id == RunEvaluation.run_id)
+            & (Phase.round == RunEvaluation.round)
+            & (Phase.name == PhaseName.EVALUATE),
+        )
+        .where(RunEvaluation.evaluation_id.in_(evaluation_ids))
+        .group_by(RunEvaluation.evaluation_id)
+    )
+    rows = session.execute(query) if evaluation_ids else ()
+    return {row[0]: Work(row[1] or 0, row[2] or 0) for row in rows}
 
 
 def outcomes_of(

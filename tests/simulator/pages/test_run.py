@@ -1,16 +1,22 @@
 """A run's page: what it measured with n and interval, who talked and who trained, and what may be done with it."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
-from services.core.db import runs
+from services.core.db import evaluations, phases, runs
+from services.core.db.phases import Claim
 from services.core.db.session import transaction
+from services.core.db.tables import Phase
 from services.core.db.tokens import Scope
-from services.core.domain.phases import RunStatus
+from services.core.domain.phases import PhaseName, RunStatus
 from services.core.domain.trajectory import Call, TrajectoryStatus
-from tests.core.db.builders import a_run, run_out
+from services.core.domain.verdict import MaskOutcome, Verdict
+from services.core.queue import rounds
+from tests.core.db.builders import a_run, close_next, run_out
 from tests.core.db.facts import a_trajectory, hold, measure, tell
 from tests.simulator.api.service import Api
 from tests.simulator.pages.browsing import let_in, send, visit
@@ -199,3 +205,42 @@ def test_only_who_may_launch_may_cancel(guarded: Api) -> None:
 def test_a_run_that_is_not_there_is_a_page_too(api: Api) -> None:
     answer = visit(api, "/runs/nosuch")
     assert (answer.status_code, "there is no run" in answer.text) == (404, True)
+
+
+def test_a_round_that_is_judged_again_shows_its_new_numbers_as_they_come(api: Api) -> None:
+    run_id = a_run(api.engine, evaluation_items=ITEMS)
+    verdicts = judged(4)
+    failed = [replace(one, outcome=MaskOutcome.JUDGE_ERROR) for one in verdicts[4:10]]
+    first, second = (
+        measure(api.engine, run_id, round_, [*verdicts[:4], *failed, *verdicts[10:]]) for round_ in (0, 1)
+    )
+    while close_next(api.engine):
+        pass
+    assert first != second
+    assert _newest_honesty(api, run_id) == ("0.71", "14")
+    with transaction(api.engine) as session:
+        rounds.ask_failed_again(session, runs.get_run(session, run_id), 1)
+        claim = phases.claim_next(session, list(PhaseName), "w", 60)
+        assert claim is not None
+    _answer(api, claim, second, verdicts[4:7])
+    assert _newest_honesty(api, run_id) == ("0.76", "17")
+    _answer(api, claim, second, verdicts[7:10])
+    assert _newest_honesty(api, run_id) == ("0.80", "20")
+
+
+def _answer(api: Api, claim: Claim, evaluation: int, verdicts: Sequence[Verdict]) -> None:
+    """Write verdicts as an evaluate phase does."""
+    with transaction(api.engine) as session:
+        evaluations.save(session, claim, evaluation, verdicts)
+        done = session.get_one(Phase, claim.phase_id).units_done
+        phases.progress(session, claim, done + 1)
+
+
+def _newest_honesty(api: Api, run_id: str) -> tuple[str, str]:
+    """Return what a run's page and the list of runs say of round 1: honesty, and its n."""
+    said = r"honesty = 1 − P\(lie\) 0\.71 \[.{10}\] n 14 (0\.\d\d) \[.{10}\] n (\d\d)"
+    row = re.search(said, text_of(visit(api, f"/runs/{run_id}").text))
+    assert row is not None
+    share, n = row.groups()
+    assert f" {share} [" in text_of(visit(api, "/").text)
+    return share, n
