@@ -88,13 +88,13 @@ def held_out(
     limit: int,
     after: VerdictPlace | None = None,
 ) -> HeldOut:
-    """Return two rounds' held-out conversations (the last measured round's, if `round_b` is None), in order.
+    """Return two rounds' held-out conversations (the last wholly measured round's, if `round_b` is None), in order.
 
     Raises `NotFound` for a run, or a round that is not measured.
     """
     run = runs.get_run(session, run_id)
     rounds = evaluations.rounds_of(session, run.id)
-    last = max(rounds, default=0) if round_b is None else round_b
+    last = _newest(session, run, rounds) if round_b is None else round_b
     first, second = (_round(session, run, rounds, round_) for round_ in (round_a, last))
     changes = drift(first.verdicts, second.verdicts)
     gap_a, gap_b = (measures(found.verdicts).get(TARGETING_GAP, EMPTY) for found in (first, second))
@@ -109,6 +109,12 @@ def held_out(
         changes.get(TARGETING_GAP, NO_DIFFERENCE),
         tuple(_meetings(session, first.evaluation_id, second.evaluation_id, limit, after)),
     )
+
+
+def _newest(session: Session, run: RunRecord, rounds: Mapping[int, int]) -> int:
+    judged = evaluations.judged_items(session, rounds.values())
+    whole = (round_ for round_, found in rounds.items() if judged.get(found) == run.evaluation_items)
+    return max(whole, default=0)
 
 
 def _round(session: Session, run: RunRecord, rounds: Mapping[int, int], round_: int) -> Measured:

@@ -137,6 +137,15 @@ def test_held_out_people_stand_side_by_side_page_by_page(api: Api) -> None:
     assert nearer["change"]["difference"] == 0.25
 
 
+def test_held_out_people_of_the_newest_round_are_of_the_newest_that_is_measured_to_its_end(api: Api) -> None:
+    run = a_run(api.engine, evaluation_items=8)
+    for round_ in range(2):
+        met(api, run, round_, round_)
+    measure(api.engine, run, 2, [a_talk("p0", "benign", "validates")])
+    answer = api.client.get(f"/v1/runs/{run}/held-out")
+    assert (answer.status_code, answer.json()["round_b"]) == (200, 1)
+
+
 @pytest.mark.parametrize("query", [{"round_b": 3}, {"round_a": 1}])
 def test_held_out_people_of_a_round_that_is_not_measured(api: Api, query: dict[str, int]) -> None:
     run = a_run(api.engine, evaluation_items=8)

@@ -34,7 +34,7 @@ class Measures:
             yield page
             if page.next_cursor is None:
                 return
-            query["cursor"] = page.next_cursor
+            query |= {"round_b": page.round_b, "cursor": page.next_cursor}  # a round may be done meanwhile
 
 
 class Evaluations:
