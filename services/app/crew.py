@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -26,10 +26,11 @@ SETTLED_S = 60.0
 
 
 class Crew:
-    """Worker processes that are kept alive."""
+    """Worker processes that are kept alive, for some runs or for all."""
 
-    def __init__(self, settings: Settings, url: str, nursery: Nursery):
+    def __init__(self, settings: Settings, url: str, nursery: Nursery, run_ids: Sequence[str] | None = None):
         self._nursery = nursery
+        self._run_ids = run_ids
         self._environment = os.environ | {
             "DRIFTLOOP_DATABASE_URL": url,
             "DRIFTLOOP_DATA": str(settings.data),
@@ -77,7 +78,8 @@ class Crew:
     def _start(self) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C in the terminal reaches the owner alone, which then stops the crew in order.
         return subprocess.Popen(
-            [sys.executable, "-m", "services.app.worker_process"],
+            # As arguments the ids of a hundred thousand runs would still fit.
+            [sys.executable, "-m", "services.app.worker_process", *(self._run_ids or ())],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
@@ -87,10 +89,10 @@ class Crew:
 
 
 @contextmanager
-def crew(settings: Settings, url: str) -> Generator[Crew]:
-    """Run a crew while the block runs; nothing is left behind."""
+def crew(settings: Settings, url: str, run_ids: Sequence[str] | None = None) -> Generator[Crew]:
+    """Run a crew while the block runs, for some runs or for all; nothing is left behind."""
     with Nursery() as nursery:
-        members = Crew(settings, url, nursery)
+        members = Crew(settings, url, nursery, run_ids)
         # A polite kill of the owner ends the block, so that the crew is stopped in order.
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:

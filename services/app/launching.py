@@ -95,7 +95,7 @@ def watch_to_end(service: Service, titles: Mapping[str, str], console: Console) 
     watch = Watch(service.client, list(titles))
     if not watch.is_over:
         hint = _HINTS[service.is_embedded]
-        with service.at_work() as tend, Progress(console, titles, hint) as progress:
+        with service.at_work(list(titles)) as tend, Progress(console, titles, hint) as progress:
             for event in watch.events(tend):
                 progress.show(watch.runs.values(), event)
     return tuple(watch.runs.values())

@@ -2,10 +2,10 @@
 
 The one that it brings along is the same API on the embedded database, on a private Unix socket: no port is opened, and it is
 open to its user alone, who can reach the socket's folder. A service elsewhere has workers of its own; here a crew joins while
-a command works runs.
+a command works runs, for those runs alone.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -23,8 +23,8 @@ class Service:
 
     client: Client
     is_embedded: bool
-    at_work: Callable[[], AbstractContextManager[Tend]]
-    """Has what is owed worked while the block runs."""
+    at_work: Callable[[Sequence[str]], AbstractContextManager[Tend]]
+    """Has these runs worked while the block runs."""
 
 
 @contextmanager
@@ -32,11 +32,11 @@ def reach(settings: Settings) -> Generator[Service]:
     """Open the service that the settings name. Raises `SpecError`, `DatabaseError`."""
     if settings.url is None:
         with open_database(settings) as database, _embedded(settings, database) as client:
-            yield Service(client, True, lambda: _crew(settings, database))
+            yield Service(client, True, lambda runs: _crew(settings, database, runs))
     else:
         token = settings.token.get_secret_value() if settings.token else None
         with Client(settings.url, token) as client:
-            yield Service(client, False, lambda: nullcontext(_no_one_to_tend))
+            yield Service(client, False, lambda _runs: nullcontext(_no_one_to_tend))
 
 
 @contextmanager
@@ -52,10 +52,10 @@ def _embedded(settings: Settings, database: Database) -> Generator[Client]:
         yield client
 
 
-def _crew(settings: Settings, database: Database) -> AbstractContextManager[Tend]:
+def _crew(settings: Settings, database: Database, runs: Sequence[str]) -> AbstractContextManager[Tend]:
     from services.app.work import at_work
 
-    return at_work(settings, database)
+    return at_work(settings, database, runs)
 
 
 def _no_one_to_tend() -> None:

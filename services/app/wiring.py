@@ -90,8 +90,9 @@ def open_worker(
     kinds: Collection[WorkerKind] = tuple(WorkerKind),
     nursery: Path | None = None,
     ring: Ring = nobody_to_wake,
+    run_ids: Collection[str] | None = None,
 ) -> Generator[Worker]:
-    """Open a worker of some kinds' phases; a trainer's needs the socket of a nursery."""
+    """Open a worker of some kinds' phases, for some runs or for all; a trainer's needs the socket of a nursery."""
     grip = Grip()
     with WorkLoop(grip) as loop:
         directory = LocalDirectory(settings)
@@ -102,7 +103,7 @@ def open_worker(
             for kind in kinds
             for phase, handler in _handlers(kind, tools, nursery).items()
         }
-        yield Worker(engine, name, handlers, rounds.close_phase, settings.lease_s, grip, ring)
+        yield Worker(engine, name, handlers, rounds.close_phase, settings.lease_s, grip, ring, run_ids)
 
 
 def _handlers(kind: WorkerKind, tools: _Tools, nursery: Path | None) -> Mapping[PhaseName, Handler]:

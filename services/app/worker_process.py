@@ -1,11 +1,12 @@
-"""One worker of the inline worker: `python -m services.app.worker_process`, started by the crew.
+"""One worker of the inline worker: `python -m services.app.worker_process [RUN…]`, started by the crew.
 
-It works whatever shards are due until it is told to stop (SIGTERM), or until its owner dies, which it learns from
+It works whatever shards are due, of the runs that it is given or of all, until it is told to stop (SIGTERM), or until its owner dies, which it learns from
 the end of its standard input. Either way it hands its shard back before it goes, so nothing waits for a lease.
 """
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -46,7 +47,8 @@ def _work(name: str) -> None:
     with transaction(engine):
         pass
     nursery = Path(os.environ["DRIFTLOOP_NURSERY"])
-    with open_worker(settings, engine, name, nursery=nursery) as worker:
+    run_ids = sys.argv[1:] or None
+    with open_worker(settings, engine, name, nursery=nursery, run_ids=run_ids) as worker:
         worked_at = time.monotonic()
         while True:
             if worker.work_one():

@@ -8,11 +8,27 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import Engine
 
 from services.app import crew as crew_module
+from services.app.catalogue import Catalogue
 from services.app.crew import Crew, crew
+from services.core.db.session import transaction
 from services.core.domain.errors import LoopError
+from services.core.operations import launching
+from services.core.operations.planning import read_arms
 from services.core.settings import Settings
+from tests.core.db.facts import shards_of
+
+SMALL = {
+    "name": "small",
+    "rounds": 1,
+    "population": {"biased_share": 0.5, "conversations": 4},
+    "selection": {"top": 2, "bottom": 2},
+    "training": {"method": "sft"},
+    "evaluation": {"benchmarks": ["mask"], "limit": 2},
+    "concurrency": {"shard_size": 4},
+}
 
 
 def settings(data: Path, workers: int = 1) -> Settings:
@@ -76,3 +92,23 @@ def test_a_polite_kill_of_the_owner_ends_the_block(tmp_path: Path, database_url:
         work_until_killed()
     assert workers() == set()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_crew_for_some_runs_works_them_alone(engine: Engine, tmp_path: Path, database_url: str) -> None:
+    """A run that was left behind waits, though its shards are older, for a crew that is for it or for all."""
+    here, known = settings(tmp_path), Catalogue(settings(tmp_path))
+    with transaction(engine) as session:
+        left, mine = (
+            launching.launch(session, "t", read_arms(SMALL | {"seed": seed}, known)).run_ids[0]
+            for seed in (1, 2)
+        )
+
+    def worked(run_id: str) -> int:
+        with transaction(engine) as session:
+            return sum(shard.attempt for shard in shards_of(session, run_id))
+
+    with crew(here, database_url, [mine]):
+        await_that(lambda: worked(mine) > 1)
+    assert worked(left) == 0
+    with crew(here, database_url):
+        await_that(lambda: worked(left))

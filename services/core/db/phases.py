@@ -15,8 +15,22 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from psycopg.errors import UniqueViolation
-from sqlalchemy import and_, case, exists, func, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    any_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -88,15 +102,21 @@ def owe(session: Session, run_id: str, owed: Owed, work_key: str | None = None) 
     events.append(session, run_id, EventKind.PHASE_OWED, **facts)
 
 
-def claim_next(session: Session, names: Collection[PhaseName], worker: str, lease_s: float) -> Claim | None:
-    """Claim the oldest shard that is due, or return None.
+def claim_next(
+    session: Session,
+    names: Collection[PhaseName],
+    worker: str,
+    lease_s: float,
+    run_ids: Collection[str] | None = None,
+) -> Claim | None:
+    """Claim the oldest shard that is due, of some runs or of all, or return None.
 
     A shard whose work key is being worked under another run waits: when that one is done, its facts are there.
     """
     oldest = (
         select(Phase.id)
         .join(Run, Run.id == Phase.run_id)
-        .where(_is_due(), Phase.name.in_(names))
+        .where(_is_due(), Phase.name.in_(names), _is_of(run_ids))
         .order_by(Phase.id)
         .limit(1)
         .with_for_update(of=Phase, skip_locked=True)
@@ -137,12 +157,10 @@ def due(
     query = (
         select(Phase.run_id, Phase.round, Phase.name, Phase.shard, Phase.attempt + 1)
         .join(Run, Run.id == Phase.run_id)
-        .where(_is_due(), Phase.name.in_(names))
+        .where(_is_due(), Phase.name.in_(names), _is_of(run_ids))
         .order_by(Phase.id)
         .limit(limit)
     )
-    if run_ids is not None:
-        query = query.where(Phase.run_id.in_(run_ids))
     return tuple(
         DueShard(run_id, round_, PhaseName(name), shard, attempt)
         for run_id, round_, name, shard, attempt in session.execute(query)
@@ -169,6 +187,11 @@ def _unless_a_twin_runs(session: Session, claiming: ReturningUpdate[Phase]) -> P
         if isinstance(error.orig, UniqueViolation):
             return None
         raise
+
+
+def _is_of(run_ids: Collection[str] | None) -> ColumnElement[bool]:
+    # One parameter, however many the runs: a sweep may have thousands of arms.
+    return true() if run_ids is None else Phase.run_id == any_(literal(list(run_ids), ARRAY(Text)))
 
 
 def _is_run_going(session: Session, claimed: Phase) -> bool:

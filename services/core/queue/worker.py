@@ -11,7 +11,7 @@ back as soon as the database is there again, and the worker goes on).
 
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -51,13 +51,15 @@ class Worker:
     """Shared with the handlers, so that long work ends when its shard is taken away."""
     ring: Ring
     """Wakes other workers for runs, after the commit that made shards of theirs due."""
+    run_ids: Collection[str] | None = None
+    """The runs to work; None for all."""
 
     def work_one(self) -> bool:
         """Work one due shard; False if none was due, or if the database is away and a moment was waited for it."""
         claim: Claim | None = None
         try:
             with transaction(self.engine) as session:
-                claim = phases.claim_next(session, list(self.handlers), self.name, self.lease_s)
+                claim = phases.claim_next(session, list(self.handlers), self.name, self.lease_s, self.run_ids)
             return claim is not None and self._work_as_told(claim)
         except DatabaseError as error:
             log.warning("nothing can be claimed", error=str(error))

@@ -45,6 +45,18 @@ def test_a_new_run_owes_its_baseline_in_shards(engine: Engine) -> None:
     assert (held.round, held.name, held.first_unit, held.last_unit, held.attempt) == (0, "evaluate", 0, 4, 1)
 
 
+def test_a_claimant_for_some_runs_passes_over_older_work_of_others(engine: Engine) -> None:
+    left, mine = (a_run(engine, seed=seed) for seed in (1, 2))
+    with transaction(engine) as session:
+        for run_ids, claimed in (([mine, "none"], mine), ([left], left), ([], None), (None, left)):
+            held = phases.claim_next(session, ALL, "w", 60, run_ids)
+            assert (held and held.run_id) == claimed
+        many = [f"{number:08x}" for number in range(100_000)]
+        assert phases.claim_next(session, ALL, "w", 60, many) is None
+        held = phases.claim_next(session, ALL, "w", 60, [*many, mine])
+        assert held is not None
+
+
 def test_many_claimants_get_each_shard_once(engine: Engine) -> None:
     run_id = a_run(engine, evaluation_items=100, concurrency={"shard_size": 2})
     start = threading.Barrier(8)
