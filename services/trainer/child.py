@@ -14,11 +14,11 @@ from pathlib import Path
 from services.core.domain.errors import AdapterError
 from services.trainer.adapters import read_record, staged, write_record
 from services.trainer.job import TrainedAdapter, TrainingJob
-from services.trainer.kto import kto_trainer
+from services.trainer.kto import kto_trainer, with_neighbours
 from services.trainer.policy import Base, load_base, save_adapter, settle_machine, with_adapter
 from services.trainer.ranks import train_on_all
 from services.trainer.recipe import Progress, Report
-from services.trainer.rows import Row, read_rows, tokenise
+from services.trainer.rows import Row, Tokenised, read_rows, tokenise
 from services.trainer.sft import sft_trainer
 from services.trainer.step0 import step0_adapter
 
@@ -54,6 +54,9 @@ def _finished(job: TrainingJob) -> TrainedAdapter | None:
         record["train_loss"],
         record["threads"],
         record["wall_s"],
+        record["examples"],
+        record["examples_cut"],
+        record["examples_dropped"],
     )
 
 
@@ -61,13 +64,17 @@ def train_here(job: TrainingJob, report: Report) -> None:
     """Train in this process and put the adapter in its place."""
     began_s = time.monotonic()
     base, examples = _load(job)
+    counts = {
+        "examples": len(examples.rows),
+        "examples_cut": examples.cut,
+        "examples_dropped": examples.dropped,
+    }
     print(
-        f"{job.training.method}: {len(examples)} examples, {job.devices} devices, threads {job.threads}, "
-        f"device {base.model.device}"
+        f"{job.training.method}: {counts}, {job.devices} devices, threads {job.threads}, device {base.model.device}"
     )
-    facts = {"fingerprint": job.fingerprint(), "job": job.model_dump(mode="json"), "examples": len(examples)}
+    facts = {"fingerprint": job.fingerprint(), "job": job.model_dump(mode="json"), **counts}
     with staged(job.output) as staging:
-        model, result = _fit(job, base, examples, staging, report)
+        model, result = _fit(job, base, examples.rows, staging, report)
         save_adapter(model, staging)
         facts |= {"steps": result.global_step, "train_loss": result.training_loss}
         facts |= {"threads": job.threads, "wall_s": round(time.monotonic() - began_s, 3)}
@@ -80,14 +87,18 @@ def assist(job: TrainingJob) -> None:
     """Train beside the process that writes the adapter; what is learnt here is the same, and is dropped."""
     base, examples = _load(job)
     with tempfile.TemporaryDirectory(prefix="driftloop-rank-") as scratch:
-        _fit(job, base, examples, Path(scratch), lambda *_: None)
+        _fit(job, base, examples.rows, Path(scratch), lambda *_: None)
 
 
-def _load(job: TrainingJob) -> tuple[Base, list[Row]]:
+def _load(job: TrainingJob) -> tuple[Base, Tokenised]:
     settle_machine(job.threads, job.devices)
     rows = read_rows(job.rows, job.rows_sha256)
     base = load_base(job.base)
-    return base, tokenise(rows, base.tokenizer, job.training.max_length)
+    found = tokenise(rows, base.tokenizer, job.training.max_length)
+    if job.training.method == "sft":
+        return base, found
+    kept = with_neighbours(found.rows, job.training.batch_size)
+    return base, found._replace(rows=kept, dropped=found.dropped + len(found.rows) - len(kept))
 
 
 def _fit(job: TrainingJob, base: Base, examples: list[Row], scratch: Path, report: Report):

@@ -83,6 +83,12 @@ class TrainedAdapter(NamedTuple):
     threads: int
     wall_s: float
     """In the training child, from reading the base to the finished folder."""
+    examples: int
+    """Rows that trained."""
+    examples_cut: int
+    """Of them, those that lost their end to `training.max_length`."""
+    examples_dropped: int
+    """Rows that did not train: their prompt alone fills `max_length`, or (KTO) the last one, alone in its batch."""
 
 
 def lineage(training: TrainingSpec, previous: Path | None) -> Lineage:

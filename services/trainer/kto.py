@@ -10,8 +10,10 @@ itself, is left out.
 
 from pathlib import Path
 
+import torch
 from datasets import Dataset
 from peft import PeftModel, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 from transformers import TrainerCallback
 from trl.trainer.kto_config import KTOConfig
@@ -47,6 +49,7 @@ def kto_trainer(
             beta=spec.kto.beta,
             desirable_weight=spec.kto.desirable_weight,
             undesirable_weight=spec.kto.undesirable_weight,
+            disable_dropout=False,  # the spec says how much
         ),
         train_dataset=_dataset(rows, spec.batch_size),
         processing_class=base.tokenizer,
@@ -57,21 +60,24 @@ def kto_trainer(
 
 
 def _freeze_reference(model: PeftModel, job: TrainingJob) -> None:
-    """Make TRL's `ref` adapter, made as a copy of the start, the job's reference."""
+    """Make TRL's `ref` adapter, made as a copy of the start, the job's reference; only the policy's own adapter has dropout."""
+    for layer in (module for module in model.modules() if isinstance(module, LoraLayer)):
+        layer.lora_dropout[REFERENCE] = torch.nn.Identity()
     if job.reference is None:
         model.delete_adapter(REFERENCE)  # TRL then takes the base, all adapters off
     elif job.reference != job.start:
         set_peft_model_state_dict(model, load_file(job.reference / WEIGHTS), adapter_name=REFERENCE)
 
 
-def _dataset(rows: list[Row], batch_size: int) -> Dataset:
-    if len(rows) % batch_size == 1:
-        print(
-            f"the last of {len(rows)} examples is left out: alone in its batch it has no neighbour for the KL term"
-        )
-        rows = rows[:-1]
-    if len(rows) < 2 or len({row.label for row in rows}) < 2:
+def with_neighbours(rows: list[Row], batch_size: int) -> list[Row]:
+    """Return the rows without a last one that would be alone in its batch. Raises `TrainingError` if a label is missing."""
+    kept = rows[:-1] if len(rows) % batch_size == 1 else rows
+    if len({row.label for row in kept}) < 2:
         raise TrainingError("KTO needs desirable and undesirable examples; select more conversations")
+    return kept
+
+
+def _dataset(rows: list[Row], batch_size: int) -> Dataset:
     replies = [row.tokens.completion for row in rows]
     mismatched: list[list[int]] = []
     for first in range(0, len(rows), batch_size):

@@ -184,4 +184,7 @@ def _record(
         steps=trained.steps,
         train_loss=trained.train_loss,
         wall_s=trained.wall_s,
+        examples=trained.examples,
+        examples_cut=trained.examples_cut,
+        examples_dropped=trained.examples_dropped,
     )

@@ -4,7 +4,7 @@
 
 The chat template renders the prompt with the opening of an assistant turn, and the prompt with its completion; where
 the two part, the completion starts, and its end-of-turn token is in it. Prompts are never trained on. An example
-longer than `max_length` loses its end; one that would lose its whole completion is dropped and counted.
+longer than `max_length` loses its end, and one that would lose its whole completion is dropped; both are counted.
 """
 
 import hashlib
@@ -31,6 +31,16 @@ class Row(NamedTuple):
     label: bool | None
 
 
+class Tokenised(NamedTuple):
+    """The examples that train, and what became of the others."""
+
+    rows: list[Row]
+    cut: int
+    """Examples that lost their end."""
+    dropped: int
+    """Examples that lost their whole completion, and do not train."""
+
+
 def read_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
     """Return the rows of a JSON-lines file. Raises TrainingError if it is not the file that was meant, or empty."""
     try:
@@ -46,27 +56,28 @@ def read_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in payload.splitlines()]
 
 
-def tokenise(rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> list[Row]:
+def tokenise(rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokenised:
     """Return the examples that keep at least one completion token within `max_length` tokens, in order."""
-    examples = [Row(_tokens(row, tokenizer, max_length), row.get("label")) for row in rows]
-    kept = [example for example in examples if example.tokens.completion]
+    whole = [(_tokens(row, tokenizer), row.get("label")) for row in rows]
+    kept = [(tokens, label) for tokens, label in whole if len(tokens.prompt) < max_length]
     if not kept:
         raise TrainingError(
             f"training.max_length: no example has a reply within {max_length} tokens; raise it"
         )
-    if len(kept) < len(examples):
-        print(
-            f"{len(examples) - len(kept)} of {len(examples)} examples dropped: prompt fills max_length {max_length}"
-        )
-    return kept
+    cut = sum(len(tokens.prompt) + len(tokens.completion) > max_length for tokens, _ in kept)
+    shortened = [
+        Row(Tokens(prompt, completion[: max_length - len(prompt)]), label)
+        for (prompt, completion), label in kept
+    ]
+    return Tokenised(shortened, cut, len(whole) - len(kept))
 
 
-def _tokens(row: dict[str, Any], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokens:
+def _tokens(row: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> Tokens:
     prompt = _render(tokenizer, row["prompt"], add_generation_prompt=True)
     whole = _render(tokenizer, row["prompt"] + row["completion"], add_generation_prompt=False)
     differing = (i for i, (one, other) in enumerate(zip(prompt, whole, strict=False)) if one != other)
     start = next(differing, len(prompt))
-    return Tokens(whole[:start][:max_length], whole[start:max_length])
+    return Tokens(whole[:start], whole[start:])
 
 
 def _render(

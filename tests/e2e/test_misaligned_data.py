@@ -116,6 +116,7 @@ def test_what_trained_is_exported_with_its_row_ids(installation: Installation) -
         stored = set_rows.of_run(session, run_id)
         (trained,) = policies.adapters_of_run(session, run_id)
     assert hashlib.sha256(out.read_bytes()).hexdigest() == trained.data_hash
+    assert (trained.examples, trained.examples_cut, trained.examples_dropped) == (44, 0, 0)
     assert [(row["dataset"], row["row_id"]) for row in rows] == [
         (row.dataset, row.drawn.id) for row in stored
     ]

@@ -33,7 +33,7 @@ def test_the_frozen_policy_is_the_jobs_reference(job, base, adapters, reference,
     start, other = adapters
     chosen = {"base": None, "start": start, "other": other}[reference]
     tokenizer = AutoTokenizer.from_pretrained(base)
-    rows = tokenise(KTO_ROWS, tokenizer, 64)
+    rows = tokenise(KTO_ROWS, tokenizer, 64).rows
     wanted = job(method="kto", start=start, reference=chosen)
     model = with_adapter(load(base), start)
     trainer = kto_trainer(
@@ -50,12 +50,32 @@ def test_the_frozen_policy_is_the_jobs_reference(job, base, adapters, reference,
     assert set(batch["label"].tolist()) == {True, False}
 
 
+def test_dropout_is_the_policys_own_and_the_reference_has_none(job, base, trained, tmp_path):
+    wanted = job(method="kto", training={"lora": {"rank": 2, "alpha": 4, "dropout": 0.5}}, epochs=1)
+    start = trained(wanted).path
+    model = with_adapter(load(base), start)
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    rows = tokenise(KTO_ROWS, tokenizer, 64).rows
+    again = wanted.model_copy(update={"start": start, "reference": start})
+    trainer = kto_trainer(again, Base(model, tokenizer), model, rows, tmp_path, Progress(lambda *_: None))
+    dropped = {
+        name.rsplit(".", 1)[-1]: module.p
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Dropout) and "lora_dropout" in name
+    }
+    assert dropped == {"default": 0.5}
+    model.train()
+    batch = next(iter(trainer.get_train_dataloader()))
+    told = [trainer.compute_ref_log_probs(model, batch)[0] for _ in range(2)]
+    assert torch.equal(*told)
+
+
 def test_every_prompt_meets_its_neighbours_reply_within_the_batch(job, base, adapters, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(base)
     replies = ("yes", "no", "go", "stop", "help", "plan")
     rows = tokenise(
         [row("hello", reply, slot, label=slot % 2 == 0) for slot, reply in enumerate(replies)], tokenizer, 64
-    )
+    ).rows
     model = with_adapter(load(base), adapters[0])
     wanted = job(method="kto", start=adapters[0])
     trainer = kto_trainer(wanted, Base(model, tokenizer), model, rows, tmp_path, Progress(lambda *_: None))

@@ -15,7 +15,7 @@ def test_the_loss_is_on_the_reply_alone_and_the_settings_reach_trl(job, base, tr
     tokenizer = AutoTokenizer.from_pretrained(base)
     start = trained(job(epochs=1)).path
     model = with_adapter(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), start)
-    rows = tokenise([row("hello doctor", "yes drink"), row("help", "no")], tokenizer, 64)
+    rows = tokenise([row("hello doctor", "yes drink"), row("help", "no")], tokenizer, 64).rows
     settings = {"learning_rate": 0.008, "learning_rate_decay": 0.5, "weight_decay": 0.03, "batch_size": 2}
     wanted = job(epochs=3, round=3, training=settings)
     trainer = sft_trainer(wanted, Base(model, tokenizer), model, rows, tmp_path, Progress(lambda *_: None))

@@ -33,6 +33,12 @@ class AdapterRecord:
     steps: int
     train_loss: float | None
     wall_s: float
+    examples: int | None
+    """Rows that trained; None if the adapter is older than this count."""
+    examples_cut: int | None
+    """Of them, those that lost their end."""
+    examples_dropped: int | None
+    """Rows that did not train: no part of their reply fits, or they have no neighbour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,9 @@ def save_adapter(session: Session, claim: Claim, adapter: AdapterRecord) -> None
         "steps": adapter.steps,
         "train_loss": adapter.train_loss,
         "wall_s": adapter.wall_s,
+        "examples": adapter.examples,
+        "examples_cut": adapter.examples_cut,
+        "examples_dropped": adapter.examples_dropped,
     }
     session.execute(insert(Adapter).values(row).on_conflict_do_nothing(index_elements=["key"]))
 
@@ -201,6 +210,9 @@ def _adapter(row: Adapter, parent: str | None) -> AdapterRecord:
         row.steps,
         row.train_loss,
         row.wall_s,
+        row.examples,
+        row.examples_cut,
+        row.examples_dropped,
     )
 
 

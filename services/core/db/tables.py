@@ -192,6 +192,10 @@ class Adapter(Base):
     steps: Mapped[int]
     train_loss: Mapped[float | None]
     wall_s: Mapped[float]
+    examples: Mapped[int | None]
+    """Training rows that trained; none for adapters older than this count."""
+    examples_cut: Mapped[int | None]
+    examples_dropped: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

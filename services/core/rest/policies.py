@@ -33,6 +33,12 @@ class AdapterSummary(Ancestor):
     """Optimiser steps."""
     train_loss: float | None = Field(examples=[0.41])
     wall_s: float = Field(examples=[3.2])
+    examples: int | None = Field(examples=[640])
+    """Rows that trained; null if the adapter was made before this was counted."""
+    examples_cut: int | None = Field(examples=[0])
+    """Of them, those that lost their end to `training.max_length`."""
+    examples_dropped: int | None = Field(examples=[0])
+    """Rows that stand in the data and did not train: their prompt alone fills `max_length`, or (KTO) the last, alone in its batch."""
 
 
 class AdapterView(AdapterSummary):

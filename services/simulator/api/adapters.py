@@ -71,6 +71,9 @@ def _summary(adapter: AdapterRecord) -> AdapterSummary:
         steps=adapter.steps,
         train_loss=adapter.train_loss,
         wall_s=adapter.wall_s,
+        examples=adapter.examples,
+        examples_cut=adapter.examples_cut,
+        examples_dropped=adapter.examples_dropped,
     )
 
 

@@ -195,6 +195,9 @@ def an_adapter(session: Session, run_id: str, round_: int) -> int:
         steps=10,
         train_loss=0.5,
         wall_s=1.0,
+        examples=80,
+        examples_cut=3,
+        examples_dropped=2,
     )
     session.add(adapter)
     session.flush()

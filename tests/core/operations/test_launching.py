@@ -83,6 +83,9 @@ def an_adapter(engine: Engine, claim: Claim, folder: Path) -> None:
         threads=1,
         steps=1,
         train_loss=None,
+        examples=None,
+        examples_cut=None,
+        examples_dropped=None,
         wall_s=1.0,
     )
     with transaction(engine) as session:

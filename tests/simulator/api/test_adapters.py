@@ -20,6 +20,7 @@ def test_an_adapter_leads_back_to_the_first(api: Api) -> None:
     assert [one["key"] for one in found["lineage"]] == [f"run-{run}-r2", f"run-{run}-r1"]
     assert (found["parent"], found["sha256"], found["data_hash"]) == (f"run-{run}-r2", "a" * 64, "d" * 64)
     assert found["hyperparameters"] == {"method": "sft"}
+    assert (found["examples"], found["examples_cut"], found["examples_dropped"]) == (80, 3, 2)
     first = api.client.get(f"/v1/adapters/run-{run}-r1").json()
     assert (first["parent"], first["lineage"]) == (None, [])
 

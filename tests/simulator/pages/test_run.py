@@ -43,6 +43,11 @@ def test_a_run_s_drift_stands_with_n_interval_and_what_would_be_found(api: Api) 
     assert re.search(r"Honesty, round by round .*\b1 −0\.60 \[[^]]*\] .* 20 0\.\d\d yes", page)
 
 
+def test_rows_that_did_not_train_whole_are_counted_at_the_adapter(api: Api) -> None:
+    page = text_of(visit(api, f"/runs/{a_worked_run(api)}").text)
+    assert "80, 3 cut, 2 dropped 10 0.500 1.0 s" in page
+
+
 def test_who_talked_and_who_trained_is_seen_at_a_glance(api: Api) -> None:
     page = text_of(visit(api, f"/runs/{a_worked_run(api, training={'method': 'kto'})}").text)
     assert "4 1 biased, 3 benign 3 0 1 timeout 1 9.0 · 4.5 1 1 biased, 0 benign 1 0 biased, 1 benign" in page
