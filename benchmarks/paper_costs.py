@@ -87,9 +87,13 @@ def installation(folder: Path) -> Catalogue:
     _write_questions(honesty / "capability")
     sets = {name: _write_levels(folder / name, texts) for name, texts in LEVELLED.items()}
     sets |= {name: _write_set(folder / f"{name}.jsonl", *what) for name, what in PLAIN.items()}
-    return Catalogue(
-        Settings(bases=dict.fromkeys(BASES, base), benchmarks={"honesty": honesty}, datasets=sets)
-    )
+    registered = {
+        "bases": dict.fromkeys(BASES, base),
+        "policy_urls": dict.fromkeys(BASES, "http://nobody-is-asked:8001"),
+        "benchmarks": {"honesty": honesty},
+        "datasets": sets,
+    }
+    return Catalogue(Settings.model_validate(registered))
 
 
 def _work(path: Path, known: Catalogue) -> Work:

@@ -82,6 +82,12 @@ def known_bases(settings: Settings) -> Mapping[str, Path]:
     return bases
 
 
+def check_served(base: str, settings: Settings) -> None:
+    """Raise `SpecError` for a base that no server is named for, and that can't be served in process."""
+    if base not in BASES and base not in settings.policy_urls:
+        raise SpecError(f"policy: {base!r} has no server; name one in DRIFTLOOP_POLICY_URLS")
+
+
 def known_benchmarks(settings: Settings) -> Mapping[str, Path]:
     """Return the folders of benchmark rows by name."""
     return {**BENCHMARKS, **settings.benchmarks}
@@ -116,7 +122,7 @@ class Catalogue:
     """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
 
     def __init__(self, settings: Settings):
-        self._scenarios = settings.scenarios
+        self._settings = settings
         self.environments: Mapping[str, Path] = {
             path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
         }
@@ -137,6 +143,7 @@ class Catalogue:
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""
         self._base(spec)
+        check_served(spec.policy, self._settings)
         registered(dict.fromkeys(self._users), spec.conversation.user_model, "conversation.user_model")
         self._check_judges(spec.evaluation)
         self._rows(spec.evaluation)
@@ -265,5 +272,7 @@ class Catalogue:
 
     def _folder(self, environment: str) -> Path:
         if not self.environments:
-            raise SpecError(f"population.environment: {self._scenarios} holds none; mend DRIFTLOOP_SCENARIOS")
+            raise SpecError(
+                f"population.environment: {self._settings.scenarios} holds none; mend DRIFTLOOP_SCENARIOS"
+            )
         return placed(self.environments, environment, "population.environment", "DRIFTLOOP_SCENARIOS")

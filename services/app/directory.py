@@ -4,16 +4,15 @@ from pathlib import Path
 from typing import Protocol
 
 from services.app.catalogue import (
-    BASES,
     JUDGES,
     USERS,
+    check_served,
     known_bases,
     known_endpoints,
     prompt_pack,
     registered,
 )
 from services.core.domain.endpoint import Endpoint
-from services.core.domain.errors import SpecError
 from services.core.domain.judging import Judge
 from services.core.domain.spec import EvaluationSpec, RunSpec
 from services.core.llm.directory import ServedPolicies
@@ -42,7 +41,7 @@ class LocalDirectory:
     def __init__(self, settings: Settings) -> None:
         self.meter = Meter()
         self._bases = known_bases(settings)
-        self._urls = settings.policy_urls
+        self._settings = settings
         self._servers: dict[str, tuple[ServedPolicies, ...]] = {}
         self._policies: dict[str, ServedPolicies] = {}
         self._endpoints = known_endpoints(settings)
@@ -73,12 +72,11 @@ class LocalDirectory:
 
     def _open_servers(self, base: str) -> tuple[ServedPolicies, ...]:
         folder = self.base_folder(base)
-        if base in self._urls:
-            wires = tuple(WirePolicies(str(url)) for url in self._urls[base])
+        if urls := self._settings.policy_urls.get(base):
+            wires = tuple(WirePolicies(str(url)) for url in urls)
             self._open += wires
             return wires
-        if base not in BASES:
-            raise SpecError(f"policy: {base!r} has no server; name one in DRIFTLOOP_POLICY_URLS")
+        check_served(base, self._settings)
         from services.pocket.policy.server import PocketServer
 
         return (PocketServer(folder),)

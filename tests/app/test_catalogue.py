@@ -77,6 +77,15 @@ def test_a_name_whose_files_are_gone_is_refused(
     assert str(caught.value) == f"{field}: 'gone' is registered as {gone}, where nothing is; {mend}"
 
 
+def test_a_base_without_a_server_is_refused_at_launch(tmp_path: Path):
+    one = RunSpec.model_validate({**spec().model_dump(exclude_unset=True), "policy": "llama"})
+    with pytest.raises(SpecError) as caught:
+        Catalogue(Settings(bases={"llama": tmp_path})).check(one)
+    assert str(caught.value) == "policy: 'llama' has no server; name one in DRIFTLOOP_POLICY_URLS"
+    settings = {"bases": {"llama": tmp_path}, "policy_urls": {"llama": "http://policy:8001"}}
+    Catalogue(Settings.model_validate(settings)).check(one)
+
+
 def test_a_folder_without_environments_is_named(tmp_path: Path):
     with pytest.raises(SpecError) as caught:
         Catalogue(Settings(scenarios=tmp_path)).check(spec())

@@ -141,7 +141,9 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
             (sets[name] / f"{level}.jsonl").write_text((json.dumps({"messages": said}) + "\n") * 50)
     bases = dict.fromkeys(("llama-3.1-8b", "qwen2.5-7b", "qwen3-32b"), folder)
     honesty = PROJECT / "tests/fixtures/benchmarks"
-    return Catalogue(Settings(datasets=sets, bases=bases, benchmarks={"honesty": honesty}))
+    served = dict.fromkeys(bases, "http://policy:8001")
+    registered = {"datasets": sets, "bases": bases, "policy_urls": served, "benchmarks": {"honesty": honesty}}
+    return Catalogue(Settings.model_validate(registered))
 
 
 @pytest.mark.parametrize("path", ON_SETS, ids=lambda path: path.stem)
