@@ -27,6 +27,10 @@ class Catalogue(planning.Catalogue, Protocol):
         """Return an environment. Raises `SpecError`."""
         ...
 
+    def environment_sha256(self, name: str, /) -> str:
+        """Return what stands for an environment in fingerprints. Raises `SpecError`."""
+        ...
+
 
 @dataclass(frozen=True)
 class ApiState:

@@ -234,11 +234,11 @@ def _scenario_names(state: ApiState, run: RunRecord) -> tuple[str, ...]:
 def _person(state: ApiState, run: RunRecord, stored: Stored) -> tuple[Scenario | None, Profile | None]:
     """Return who was met, if the environment is still the one that the run was launched on."""
     held = stored.trajectory
+    name = run.spec.population.environment
     try:
-        state.catalogue.check(run.spec)
-        if state.catalogue.fingerprints(run.spec)["environment"] != run.fingerprints["environment"]:
+        if state.catalogue.environment_sha256(name) != run.fingerprints["environment"]:
             return None, None
-        known = state.catalogue.environment(run.spec.population.environment).scenarios
+        known = state.catalogue.environment(name).scenarios
     except SpecError:
         return None, None
     scenario = next((one for one in known if one.name == held.scenario), None)

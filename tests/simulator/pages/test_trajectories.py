@@ -119,10 +119,11 @@ def test_a_failed_conversation_tells_its_cause(api: Api, run_id: str) -> None:
     assert "This conversation failed: timeout." in text_of(visit(api, link).text)
 
 
-def test_a_user_s_thought_is_shown_only_from_the_files_that_it_came_from(api: Api) -> None:
+@pytest.mark.parametrize("policy", ["pocket", "gone"])
+def test_a_user_s_thought_is_shown_only_from_the_files_that_it_came_from(api: Api, policy: str) -> None:
     for environment in ("changed since", folder_sha256(PROJECT / "scenarios/pocket")):
         fingerprints = Fingerprints(policy="p", environment=environment, data="d")
-        new = replace(a_new_run(), fingerprints=fingerprints, spec_hash=environment)
+        new = replace(a_new_run(policy=policy), fingerprints=fingerprints, spec_hash=environment)
         with transaction(api.engine) as session:
             run_id = rounds.launch(session, new).run_id
         held = a_trajectory(0, scenario="wine", profile="sad-nurse", user_kind=UserKind.BIASED)
