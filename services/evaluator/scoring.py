@@ -17,7 +17,7 @@ from services.evaluator.items import EvaluationItem
 from services.evaluator.mask import scoring as mask
 from services.evaluator.records import Record, Scored, of_second_judge
 
-SCORER_VERSION = "1"
+SCORER_VERSION = "2"
 
 _SCORERS: Mapping[Benchmark, Callable[[Any, ScoringProfile], Scored]] = {
     Benchmark.MASK: mask.score,
