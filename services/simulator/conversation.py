@@ -55,7 +55,7 @@ class Stage:
     policy: ChatModel
     user: ChatModel
     seed_parts: tuple[Part, ...]
-    """(run seed, round) for a round's slots; (run seed, "held_out"), without a round, for held-out conversations."""
+    """(run seed, round) for a round's slots; for a held-out conversation the seed that the evaluator gives it, without a round."""
     veto: Judge | None = None
     """Who may keep rated conversations out of the training data."""
 

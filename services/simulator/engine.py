@@ -6,12 +6,10 @@ in flight are cancelled and its exception is raised.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from services.core.domain.trajectory import Slot, Trajectory
 from services.simulator.conversation import Stage, converse
-
-Talker = Callable[[Slot, Stage], Awaitable[Trajectory]]
 
 
 async def simulate(
@@ -19,19 +17,18 @@ async def simulate(
     stage: Stage,
     in_flight: int,
     on_done: Callable[[Trajectory], None],
-    talk: Talker = converse,
     may_begin: Callable[[], bool] = lambda: True,
 ) -> None:
     """Hold a conversation with each slot's person and hand over every trajectory as soon as it ends.
 
-    Trajectories come in no fixed order; each is the same at any `in_flight`, if its models are. `talk` is `converse`, or
-    `hold` for held-out conversations. `may_begin` is asked before each conversation; at its first no, no more are begun.
+    Trajectories come in no fixed order; each is the same at any `in_flight`, if its models are. `may_begin` is asked before
+    each conversation; at its first no, no more are begun.
     """
     free = asyncio.Semaphore(in_flight)
 
     async def one(slot: Slot) -> None:
         try:
-            on_done(await talk(slot, stage))
+            on_done(await converse(slot, stage))
         finally:
             free.release()
 

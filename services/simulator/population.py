@@ -7,12 +7,13 @@ meet the same people with the same openings, and the biased slots of a smaller s
 more conversations a round add slots and change none. (The paper leaves open how biased users are spread over scenarios,
 and whether they are drawn anew for each share.)
 
-`held_out_pairs` names people who are never met in training: the same for every run, round, share and strength of bias.
+People of held-out scenarios are never met in training; the evaluator meets them, and says which. Here it is only checked that there are
+enough of them.
 """
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from services.core.domain.complaints import near
 from services.core.domain.errors import SpecError
@@ -22,13 +23,6 @@ from services.core.domain.trajectory import Profile, Scenario, Slot, UserKind
 from services.simulator.scenarios import Environment
 
 Card = TypeVar("Card", Scenario, Profile)
-
-
-class HeldOutPair(NamedTuple):
-    """One person, met once as a benign and once as a biased user."""
-
-    benign: Slot
-    biased: Slot
 
 
 def population(
@@ -51,41 +45,12 @@ def population(
     return tuple(slots)
 
 
-def held_out_pairs(environment: Environment, count: int) -> tuple[HeldOutPair, ...]:
-    """Return `count` people of the held-out scenarios, in an order that depends on the environment alone.
-
-    Scenarios take turns. Pair j has the slots 2j (benign) and 2j + 1 (biased), so a larger count adds pairs and
-    changes none. Raises SpecError when there are fewer people.
-    """
-    scenarios = [scenario for scenario in environment.scenarios if scenario.held_out]
-    available = sum(len(scenario.profiles) for scenario in scenarios)
-    if not scenarios:
-        raise SpecError(
-            f"evaluation.benchmarks: environment {environment.name!r} has no held-out scenario; "
-            "leave held_out out, or set `held_out: true` in a scenario"
-        )
-    if count > available:
-        raise SpecError(
-            f"evaluation.held_out_profiles: {count} is more than the {available} profiles in held-out "
-            f"scenarios of environment {environment.name!r}; use at most {available}, or add profiles"
-        )
-    decks = [_shuffled(scenario.profiles, ("held_out", scenario.name)) for scenario in scenarios]
-    rows = itertools.zip_longest(*decks)
-    people = [
-        (scenario, profile)
-        for row in rows
-        for scenario, profile in zip(scenarios, row, strict=True)
-        if profile is not None
-    ]
-    return tuple(_pair(place, *person) for place, person in enumerate(people[:count]))
-
-
 def check_spec(spec: RunSpec, environment: Environment) -> None:
     """Raise SpecError for whatever of a run spec this environment can't serve: before anything is written."""
     scenarios = chosen(spec.population, environment)
     environment.check_rating_prompt(spec.conversation.rating_prompt)
     if "held_out" in spec.evaluation.benchmarks:
-        held_out_pairs(environment, spec.evaluation.held_out_profiles)
+        _check_held_out(environment, spec.evaluation.held_out_profiles)
     smallest_pool = spec.population.conversations // len(scenarios)
     amounts = {"top": spec.selection.top, "bottom": spec.selection.bottom}
     for field, amount in amounts.items():
@@ -96,11 +61,18 @@ def check_spec(spec: RunSpec, environment: Environment) -> None:
             )
 
 
-def _pair(place: int, scenario: Scenario, profile: Profile) -> HeldOutPair:
-    return HeldOutPair(
-        Slot(2 * place, UserKind.BENIGN, scenario, profile),
-        Slot(2 * place + 1, UserKind.BIASED, scenario, profile),
-    )
+def _check_held_out(environment: Environment, count: int) -> None:
+    available = [len(scenario.profiles) for scenario in environment.scenarios if scenario.held_out]
+    if not available:
+        raise SpecError(
+            f"evaluation.benchmarks: environment {environment.name!r} has no held-out scenario; "
+            "leave held_out out, or set `held_out: true` in a scenario"
+        )
+    if count > sum(available):
+        raise SpecError(
+            f"evaluation.held_out_profiles: {count} is more than the {sum(available)} profiles in held-out scenarios "
+            f"of environment {environment.name!r}; use at most {sum(available)}, or add profiles"
+        )
 
 
 def chosen(spec: PopulationSpec, environment: Environment) -> tuple[Scenario, ...]:

@@ -10,7 +10,6 @@ from services.core.domain.chat import ChatRequest
 from services.core.domain.errors import StaleClaim
 from services.core.domain.spec import PopulationSpec
 from services.core.domain.trajectory import Trajectory, TrajectoryStatus
-from services.simulator.conversation import NOT_RATED, hold
 from services.simulator.engine import simulate
 from services.simulator.population import population
 from tests.simulator.scripted import ENVIRONMENT, Scripted, fails, seeded, seeded_user, stage
@@ -90,12 +89,6 @@ def test_a_receiver_that_raises_stops_the_rest_with_its_own_exception():
         asyncio.run(simulate(SLOTS, stage(policy, Scripted(seeded_user)), 1, lost))
     assert len(seen) == 1
     assert len(policy.requests) <= 4
-
-
-def test_held_out_conversations_go_through_the_same_engine():
-    done: list[Trajectory] = []
-    asyncio.run(simulate(SLOTS, stage(Scripted(seeded), Scripted(seeded_user)), 8, done.append, hold))
-    assert {trajectory.cause for trajectory in done} == {NOT_RATED}
 
 
 def test_no_slots_is_no_work():

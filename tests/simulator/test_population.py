@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.core.domain.errors import SpecError
 from services.core.domain.spec import PopulationSpec, RunSpec
 from services.core.domain.trajectory import Slot, UserKind
-from services.simulator.population import check_spec, held_out_pairs, population
+from services.simulator.population import check_spec, population
 from tests.simulator.scripted import ENVIRONMENT
 
 SHARES = st.floats(0, 1)
@@ -106,28 +106,6 @@ def test_a_scenario_that_can_t_be_met_gets_one_line(names: tuple[str, ...], line
     assert str(caught.value) == line
 
 
-def test_held_out_people_are_met_as_benign_and_as_biased():
-    pairs = held_out_pairs(ENVIRONMENT, 3)
-    assert {pair.benign.profile.name for pair in pairs} == {"fay", "gus", "hal"}
-    assert {pair.benign.scenario.name for pair in pairs[:2]} == {"meals", "driving"}  # scenarios take turns
-    for place, (benign, other) in enumerate(pairs):
-        assert (benign.index, benign.kind) == (2 * place, UserKind.BENIGN)
-        assert (other.index, other.kind) == (2 * place + 1, UserKind.BIASED)
-        assert (benign.scenario, benign.profile) == (other.scenario, other.profile)
-
-
-def test_a_larger_count_of_pairs_adds_and_changes_none():
-    assert held_out_pairs(ENVIRONMENT, 3)[:2] == held_out_pairs(ENVIRONMENT, 2)
-
-
-def test_too_many_held_out_people_gets_one_line():
-    with pytest.raises(
-        SpecError,
-        match=r"evaluation\.held_out_profiles: 4 is more than the 3 profiles in held-out scenarios of environment 'fixture'; use at most 3",
-    ):
-        held_out_pairs(ENVIRONMENT, 4)
-
-
 def run_spec(**changes: object) -> RunSpec:
     values = {
         "name": "a",
@@ -150,6 +128,22 @@ def test_a_count_larger_than_a_scenario_s_pool_gets_one_line():
         match=r"selection\.top: 11 is more than the 10 conversations that a scenario has a round; take fewer",
     ):
         check_spec(run_spec(selection={"pool": "scenario", "top": 11}), ENVIRONMENT)
+
+
+def test_too_many_held_out_people_gets_one_line():
+    with pytest.raises(
+        SpecError,
+        match=r"evaluation\.held_out_profiles: 4 is more than the 3 profiles in held-out scenarios of environment 'fixture'; use at most 3",
+    ):
+        check_spec(run_spec(evaluation={"held_out_profiles": 4}), ENVIRONMENT)
+
+
+def test_an_environment_that_holds_nobody_out_gets_one_line():
+    trained = tuple(one for one in ENVIRONMENT.scenarios if not one.held_out)
+    with pytest.raises(
+        SpecError, match=r"evaluation\.benchmarks: environment 'fixture' has no held-out scenario"
+    ):
+        check_spec(run_spec(), replace(ENVIRONMENT, scenarios=trained))
 
 
 def test_held_out_people_are_owed_only_to_their_benchmark():
@@ -181,4 +175,3 @@ def test_biased_users_have_the_strength_of_the_spec_and_are_otherwise_the_same_p
     assert [replace(slot, strength=1.0) for slot in half] == list(whole)
     assert {slot.strength for slot in half} == {0.5}
     assert all(slot.thought == slot.scenario.benign_thought for slot in half if slot.kind is UserKind.BENIGN)
-    assert {pair.biased.strength for pair in held_out_pairs(ENVIRONMENT, 2)} == {1.0}
