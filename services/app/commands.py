@@ -63,7 +63,8 @@ def launch(path: Path, how: Launch) -> None:
             ended = watch_to_end(service, launched.titles, _shown(how))
             study = service.client.studies.get(launched.names)
         else:
-            ended, study = (), None
+            # What would not have gone on anyway is said now.
+            ended, study = [service.client.runs.get(run) for run in launched.out_of_budget], None
     if how.as_json:
         outcomes = [{"run": arm.run, "outcome": arm.outcome} for arm in launched.arms]
         print_json({"sweep": launched.sweep, "runs": outcomes})

@@ -51,6 +51,11 @@ class Launched:
         return {arm.run: arm.title for arm in self.arms}
 
     @property
+    def out_of_budget(self) -> tuple[str, ...]:
+        """Return the runs that stay where they are."""
+        return tuple(arm.run for arm in self.arms if arm.outcome is LaunchOutcome.OUT_OF_BUDGET)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return how to name all its runs to the service."""
         return (self.sweep,) if self.sweep else tuple(self.titles)
@@ -110,7 +115,9 @@ def raise_if_failed(runs: Sequence[RunView]) -> None:
         raise LoopError(f"{reasons}; `driftloop resume` tries again")
     if spent:
         reasons = "; ".join(f"run {run.id} is out of budget, {run.error}" for run in spent)
-        raise LoopError(f"{reasons}; `driftloop resume RUN --budget-…` with more goes on")
+        raise LoopError(
+            f"{reasons}; `driftloop resume RUN --budget-…` with more goes on, or a larger budget in the spec"
+        )
     stopped = [run for run in runs if run.status is RunStatus.STOPPED]
     if stopped:
         reasons = "; ".join(f"run {run.id} was stopped: {run.error}" for run in stopped)

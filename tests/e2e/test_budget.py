@@ -67,6 +67,9 @@ def test_a_run_ends_at_its_budget_keeps_all_and_goes_on_with_more() -> None:
         again = installation.run("resume", run_id, **settings(url))
         assert again.code == 2
         assert f"`driftloop resume {run_id} --budget-tokens N`" in again.err
+        relaunched = launched(installation, installation.spec(**SPEC, budget={"tokens": budget}), url)
+        assert (relaunched.code, json.loads(relaunched.out)["runs"][0]["outcome"]) == (1, "out_of_budget")
+        assert f"run {run_id} is out of budget, budget.tokens: " in relaunched.err
         listed = installation.run("list", **settings(url))
         assert "out_of_budget" in listed.out
 

@@ -12,7 +12,7 @@ from services.core.db import budgets, evaluations, events, phases, policies, run
 from services.core.db.events import EventKind
 from services.core.db.phases import Claim
 from services.core.db.runs import NewRun, RunRecord
-from services.core.domain.budget import raised, used_up
+from services.core.domain.budget import Reached, raised, used_up
 from services.core.domain.errors import StateConflict
 from services.core.domain.identity import evaluation_key
 from services.core.domain.phases import Owed, PhaseName, RunStatus, first_phase, next_phase, policy_name
@@ -29,6 +29,8 @@ class LaunchOutcome(StrEnum):
     """The same spec's unfinished run goes on."""
     FINISHED = "finished"
     """The same spec's run is finished already; it is shown, not repeated."""
+    OUT_OF_BUDGET = "out_of_budget"
+    """The same spec's unfinished run has used up its budget, and the spec gives no more; it stays where it is."""
 
 
 class Launched(NamedTuple):
@@ -42,13 +44,14 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
     """Create a run, or find the one that this identity already is.
 
     With `again`, a finished run is repeated under the next repetition number; an unfinished one is resumed all the
-    same, under the larger of its budget and the new spec's. Raises `StateConflict` if that is used up.
+    same, under the larger of its budget and the new spec's, and left as it is if that is used up.
     """
     latest = runs.latest_repetition(session, new.spec_hash)
     repetition = runs.next_repetition(session, new.spec_hash)
     launched = _foretold(latest, new, repetition, again)
     if latest is not None and launched.outcome is LaunchOutcome.RESUMED:
-        resume(session, latest, raised(latest.budget, new.spec.budget))
+        spent = _go_on(session, latest, raised(latest.budget, new.spec.budget))
+        return launched if spent is None else Launched(latest.id, LaunchOutcome.OUT_OF_BUDGET)
     if launched.outcome is not LaunchOutcome.CREATED:
         return launched
     policies.publish_base(session, new.spec.policy)
@@ -68,7 +71,8 @@ def foretell(session: Session, new: NewRun, again: bool = False) -> Launched:
 
 def _foretold(latest: RunRecord | None, new: NewRun, repetition: int, again: bool) -> Launched:
     if latest is not None and latest.status is not RunStatus.SUCCEEDED:
-        return Launched(latest.id, LaunchOutcome.RESUMED)
+        reached = used_up(raised(latest.budget, new.spec.budget), latest.spent)
+        return Launched(latest.id, LaunchOutcome.OUT_OF_BUDGET if reached else LaunchOutcome.RESUMED)
     if latest is not None and not again:
         return Launched(latest.id, LaunchOutcome.FINISHED)
     return Launched(runs.run_id_of(new.spec_hash, repetition), LaunchOutcome.CREATED)
@@ -79,21 +83,28 @@ def resume(session: Session, run: RunRecord, budget: BudgetSpec | None = None) -
 
     Raises `StateConflict` if it is finished, or if the budget is used up.
     """
+    if reached := _go_on(session, run, budget):
+        raise StateConflict(
+            f"run {run.id} can't go on, {reached.words}; give more by `driftloop resume {run.id} "
+            f"--budget-{reached.limit} N`, or by a larger budget.{reached.limit} in its spec"
+        )
+
+
+def _go_on(session: Session, run: RunRecord, budget: BudgetSpec | None) -> Reached | None:
+    """Let an unfinished run go on, or return which limit of its budget is used up. Raises `StateConflict` if it is finished."""
     status = hold(session, run.id)
     if status is RunStatus.SUCCEEDED:
         raise StateConflict(f"run {run.id} is finished; `driftloop launch … --new` repeats it")
     known = budgets.account(session, run.id)
     budget = budget or known.budget
     if reached := used_up(budget, known.spent):
-        raise StateConflict(
-            f"run {run.id} can't go on, {reached.words}; give more by `driftloop resume {run.id} "
-            f"--budget-{reached.limit} N`, or by a larger budget.{reached.limit} in its spec"
-        )
+        return reached
     budgets.set_budget(session, run.id, budget)
     phases.owe_failed_again(session, run.id)
     if status is not RunStatus.RUNNING:
         runs.set_status(session, run.id, RunStatus.RUNNING)
         events.append(session, run.id, EventKind.RUN_RESUMED)
+    return None
 
 
 def cancel(session: Session, run: RunRecord) -> None:

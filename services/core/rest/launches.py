@@ -29,7 +29,8 @@ class LaunchedRun(Model):
     """What launching a spec came to."""
 
     outcome: LaunchOutcome
-    """`created`: a new run; `resumed`: this spec's unfinished run goes on; `finished`: it is done already."""
+    """`created`: a new run; `resumed`: this spec's unfinished run goes on; `finished`: it is done already;
+    `out_of_budget`: it has used up its budget and stays where it is, until it is resumed with more or its spec has more."""
     run: RunView
 
 

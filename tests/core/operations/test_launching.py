@@ -19,7 +19,7 @@ from services.core.operations import launching
 from services.core.operations.launching import NewArm
 from services.core.queue import rounds
 from services.core.queue.rounds import LaunchOutcome
-from tests.core.db.builders import a_new_run, a_run, close_next
+from tests.core.db.builders import a_new_run, a_run, close_next, run_out
 
 
 def status(engine: Engine, run_id: str) -> RunStatus:
@@ -110,6 +110,18 @@ def test_a_deleted_run_takes_its_adapters_along_and_nothing_else(engine: Engine,
     assert status(engine, other) is RunStatus.RUNNING
     with pytest.raises(NotFound):
         status(engine, run_id)
+
+
+def test_an_arm_out_of_budget_stays_where_it_is_and_the_others_go_on(engine: Engine) -> None:
+    spent = run_out(engine, 120, budget={"tokens": 100})
+    arms = [NewArm({"seed": seed}, a_new_run(seed=seed, budget={"tokens": 100})) for seed in (1, 2)]
+    with transaction(engine) as session:
+        foretold = [rounds.foretell(session, arm.run) for arm in arms]
+        launched = launching.launch(session, "s", arms)
+    assert list(launched.arms) == foretold
+    assert [arm.outcome for arm in foretold] == [LaunchOutcome.OUT_OF_BUDGET, LaunchOutcome.CREATED]
+    assert launched.run_ids[0] == spent
+    assert status(engine, spent) is RunStatus.OUT_OF_BUDGET
 
 
 def test_a_deleted_runs_id_is_given_to_no_other_run(engine: Engine) -> None:

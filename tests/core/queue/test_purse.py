@@ -2,6 +2,7 @@
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from services.core.db import budgets, events, phases, runs
 from services.core.db.phases import Claim
@@ -17,6 +18,7 @@ from services.core.operations import launching
 from services.core.queue import rounds
 from services.core.queue.lease import Grip
 from services.core.queue.purse import Purse
+from services.core.queue.rounds import Launched, LaunchOutcome
 from services.core.queue.upkeep import Upkeep
 from services.core.queue.worker import Worker
 from tests.core.db.builders import a_new_run, a_run
@@ -84,16 +86,26 @@ def test_a_run_stops_at_its_budget_and_goes_on_with_a_larger_one(engine: Engine)
     assert (run.status, run.error, run.budget.tokens) == (RunStatus.SUCCEEDED, None, 10**6)
 
 
+def launched(session: Session, budget: dict[str, float]) -> Launched:
+    """Launch, as was foretold."""
+    new = a_new_run(budget=budget)
+    foretold = rounds.foretell(session, new)
+    assert rounds.launch(session, new) == foretold
+    return foretold
+
+
 def test_launching_again_goes_on_only_with_a_larger_budget(engine: Engine) -> None:
     run_id = a_run(engine, evaluation_items=5, budget={"tokens": 100})
     while a_worker(engine, tokens=60).work_one():
         pass
     Upkeep(engine).see_to_it()
     for budget in ({"tokens": 100}, {"tokens": 50}, {"usd": 5.0}):
+        with transaction(engine) as session:
+            assert launched(session, budget) == Launched(run_id, LaunchOutcome.OUT_OF_BUDGET)
         with transaction(engine) as session, pytest.raises(StateConflict, match=r"larger budget\.tokens"):
-            rounds.launch(session, a_new_run(budget=budget))
+            rounds.resume(session, runs.get_run(session, run_id))
     with transaction(engine) as session:
-        assert rounds.launch(session, a_new_run(budget={"tokens": 1000})).run_id == run_id
+        assert launched(session, {"tokens": 1000}) == Launched(run_id, LaunchOutcome.RESUMED)
     run = the_run(engine, run_id)
     assert (run.status, run.budget.tokens) == (RunStatus.RUNNING, 1000)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, text
 
+from services.core.db import budgets
 from services.core.db.session import transaction
 from services.core.db.tables import IdempotentRequest, Run, Sweep
 from services.core.domain.phases import RunStatus
@@ -248,6 +249,28 @@ def test_two_at_the_same_time_without_a_key_make_one_run_too(api: Api) -> None:
             answers = list(pool.map(at_once, range(4)))
         assert sorted(status for status, _ in answers) == [200, 200, 200, 201]
         assert len({run_id for _, run_id in answers}) == 1
+
+
+def test_an_arm_out_of_budget_is_named_and_the_others_are_launched(api: Api) -> None:
+    one = SPEC | {"budget": {"tokens": 100}}
+    run_id = api.client.post("/v1/runs", json=one).json()["run"]["id"]
+    with transaction(api.engine) as session:
+        budgets.pay(session, run_id, 120, None)
+        budgets.stop_used_up(session)
+    both = one | {"sweep": {"seed": [1, 2]}}
+    planned = api.client.post("/v1/plans", json=both).json()["runs"]
+    answer = api.client.post("/v1/sweeps", json=both)
+    arms = answer.json()["arms"]
+    assert answer.status_code == 201
+    assert [arm["outcome"] for arm in arms] == ["out_of_budget", "created"]
+    assert [(run["id"], run["outcome"]) for run in planned] == [
+        (arm["run"]["id"], arm["outcome"]) for arm in arms
+    ]
+    again = api.client.post("/v1/runs", json=one)
+    assert (again.status_code, again.json()["outcome"]) == (200, "out_of_budget")
+    assert "budget.tokens: 120 of 100" in again.json()["run"]["error"]
+    more = api.client.post("/v1/runs", json=SPEC | {"budget": {"tokens": 1000}})
+    assert (more.json()["outcome"], more.json()["run"]["status"]) == ("resumed", "running")
 
 
 def test_cancel_and_resume(api: Api) -> None:

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from services.core.db import budgets
+from services.core.db.session import transaction
 from services.core.db.tokens import Scope
 from tests.core.db.builders import a_run
 from tests.simulator.api.service import Api
@@ -83,6 +85,15 @@ def test_a_plan_starts_nothing(api: Api) -> None:
     assert "seed 1: is new" in page
     assert re.search(r"About [\d,]+ tokens, 0\.00 US dollars, and [\d.]+ hours", page)
     assert (runs_of(api), api.rung) == ([], [])
+
+
+def test_a_plan_says_which_run_is_out_of_budget(api: Api) -> None:
+    spec = SPEC + "budget: {tokens: 100}\n"
+    send(api, "/launch", {"spec": spec})
+    with transaction(api.engine) as session:
+        budgets.pay(session, str(runs_of(api)[0]["id"]), 120, None)
+    page = text_of(send(api, "/launch", {"spec": spec, "plan": "true"}).text)
+    assert "small: is out of budget and stays where it is; write a larger budget to go on" in page
 
 
 def test_a_variant_begins_as_the_run_that_it_varies(api: Api) -> None:
