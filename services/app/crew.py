@@ -14,15 +14,12 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from services.app.deaths import Deaths
 from services.core.domain.errors import LoopError
 from services.core.settings import Settings
 from services.trainer.nursery import Nursery
 
 STOP_S = 10.0
-# A worker that can't even start would be replaced for ever; so many deaths in a row, each soon after the one before, are
-# taken for that.
-MAX_REPLACEMENTS = 10
-SETTLED_S = 60.0
 
 
 class Crew:
@@ -42,25 +39,21 @@ class Crew:
         self._log_path = settings.logs / "workers.log"
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log: IO[bytes] = self._log_path.open("ab")
-        self._replacements = 0
-        self._replaced_at = time.monotonic()
+        self._deaths = Deaths()
         self._processes = [self._start() for _ in range(settings.workers)]
 
     def tend(self) -> None:
         """Replace processes that died. Raises `LoopError` when that has happened too often."""
         if self._nursery.tend():
-            self._count_replacement("the training nursery keeps dying")
+            self._count_death("the training nursery keeps dying")
         for index, process in enumerate(self._processes):
             if process.poll() is not None:
-                self._count_replacement(f"workers keep dying (last exit {process.returncode})")
+                self._count_death(f"workers keep dying (last exit {process.returncode})")
                 self._processes[index] = self._start()
 
-    def _count_replacement(self, complaint: str) -> None:
-        now = time.monotonic()
-        is_settled = now - self._replaced_at > SETTLED_S
-        self._replacements = 1 if is_settled else self._replacements + 1
-        self._replaced_at = now
-        if self._replacements > MAX_REPLACEMENTS:
+    def _count_death(self, complaint: str) -> None:
+        self._deaths.count(time.monotonic())
+        if self._deaths.are_too_many:
             raise LoopError(f"{complaint}; see {self._log_path}")
 
     def stop(self) -> None:

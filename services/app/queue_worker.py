@@ -17,7 +17,7 @@ from types import TracebackType
 import structlog
 from sqlalchemy import Engine
 
-from services.app.crew import MAX_REPLACEMENTS
+from services.app.deaths import Deaths
 from services.app.wiring import open_worker
 from services.core.db.migrate import check_schema
 from services.core.db.session import open_engine
@@ -109,10 +109,10 @@ class _Tending:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _tend(self) -> None:
-        replacements = 0
+        deaths = Deaths()
         while not self._over.wait(LOOK_EVERY_S):
             if self._nursery.tend():
-                replacements += 1
-                log.warning("the training nursery died and was replaced", times=replacements)
-            if replacements > MAX_REPLACEMENTS:
+                deaths.count(time.monotonic())
+                log.warning("the training nursery died and was replaced", in_a_row=deaths.in_a_row)
+            if deaths.are_too_many:
                 raise TrainingError("the training nursery keeps dying")

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from sqlalchemy import Engine
 
-from services.app import crew as crew_module
+from services.app import deaths
 from services.app.catalogue import Catalogue
 from services.app.crew import Crew, crew
 from services.core.db.session import transaction
@@ -65,7 +65,7 @@ def test_a_killed_worker_is_replaced_and_all_end_with_the_block(tmp_path: Path, 
 
 
 def test_workers_that_cannot_start_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew_module, "MAX_REPLACEMENTS", 1)
+    monkeypatch.setattr(deaths, "MAX_IN_A_ROW", 1)
 
     def tend_for_ever(members: Crew) -> None:
         while True:
