@@ -1,7 +1,7 @@
 """The commands that do: demo, launch, watch, resume, rejudge, cancel, delete, doctor, serve."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from services.app.service import Service, reach
 from services.app.terminal import label_text, print_json
 from services.core.domain.phases import RunStatus
 from services.core.rest.launches import Plan
+from services.core.rest.models import RunView
+from services.core.rest.studies import StudyView
 from services.core.settings import PROJECT, Settings
 
 console = Console()
@@ -60,7 +62,7 @@ def launch(path: Path, how: Launch) -> None:
         if not how.as_json:
             _tell_launched(launched)
         if service.is_embedded or how.watch:
-            ended = watch_to_end(service, launched.titles, _shown(how))
+            ended = watch_to_end(service, launched.titles, _shown(how.watch, how.as_json))
             study = service.client.studies.get(launched.names)
         else:
             # What would not have gone on anyway is said now.
@@ -68,17 +70,24 @@ def launch(path: Path, how: Launch) -> None:
     if how.as_json:
         outcomes = [{"run": arm.run, "outcome": arm.outcome} for arm in launched.arms]
         print_json({"sweep": launched.sweep, "runs": outcomes})
-    elif study is not None:
-        console.print(reporting.table(study))
     else:
-        console.print(f"`driftloop watch {' '.join(launched.titles)}` shows how far it is", soft_wrap=True)
+        _tell_result(study, launched.titles)
     raise_if_failed(ended)
 
 
-def _shown(how: Launch) -> Console:
-    if not how.watch:
+def _shown(is_watched: bool, as_json: bool) -> Console:
+    """Return where progress goes."""
+    if not is_watched:
         return QUIET
-    return ASIDE if how.as_json else console
+    return ASIDE if as_json else console
+
+
+def _tell_result(study: StudyView | None, run_ids: Iterable[str]) -> None:
+    """Print what runs came to, or, if they are still worked elsewhere, how to follow them."""
+    if study is not None:
+        console.print(reporting.table(study))
+    else:
+        console.print(f"`driftloop watch {' '.join(run_ids)}` shows how far it is", soft_wrap=True)
 
 
 def watch(names: Sequence[str]) -> None:
@@ -95,24 +104,37 @@ def resume(name: str, limits: Mapping[str, float], is_watched: bool, as_json: bo
     """Go on with one run, with these limits of its budget in place of those that it had."""
     with reach(Settings()) as service:
         run = service.client.runs.resume(name, budget=limits)
-        if service.is_embedded or is_watched:
-            (run,) = watch_to_end(service, {run.id: run.name}, QUIET if as_json else console)
+        run, study = _to_end(service, run, is_watched, as_json)
     if as_json:
         print_json({"run": run.id, "status": run.status})
+    else:
+        _tell_result(study, [run.id])
     raise_if_failed([run])
+
+
+def _to_end(
+    service: Service, run: RunView, is_watched: bool, as_json: bool
+) -> tuple[RunView, StudyView | None]:
+    """Have a run worked to its end, as a launched one, and return what it came to; None if it is worked elsewhere."""
+    if not (service.is_embedded or is_watched):
+        return run, None
+    (ended,) = watch_to_end(service, {run.id: run.name}, _shown(is_watched, as_json))
+    return ended, service.client.studies.get([run.id])
 
 
 def rejudge(name: str, round_: int, is_watched: bool, as_json: bool) -> None:
     """Ask again what failed in one round's measurement."""
     with reach(Settings()) as service:
         found = service.client.runs.rejudge(name, round_)
-        run = found.run
-        if found.failed and (service.is_embedded or is_watched):
-            (run,) = watch_to_end(service, {run.id: run.name}, QUIET if as_json else console)
+        run, study = found.run, None
+        if found.failed:
+            run, study = _to_end(service, run, is_watched, as_json)
     if as_json:
         print_json({"run": run.id, "status": run.status, "failed": found.failed})
     else:
         console.print(f"{found.failed} verdicts of round {round_} had failed", highlight=False)
+        if found.failed:
+            _tell_result(study, [run.id])
     raise_if_failed([run])
 
 

@@ -38,11 +38,19 @@ class Rescored(NamedTuple):
 
 
 def rescored(client: Client, run_id: str, profile: ScoringProfile) -> list[Rescored]:
-    """Return a run's measured rounds, by round. Raises `NotFound`."""
+    """Return a run's wholly measured rounds, by round; the run by its full id. Raises `NotFound`."""
+    whole = {
+        place.round
+        for found in client.evaluations.list(run_id)
+        for place in found.rounds
+        if found.is_complete and place.run == run_id
+    }
     with TemporaryDirectory() as folder:
         path = client.exports.verdicts(Path(folder) / "verdicts.jsonl", [run_id])
         rounds: dict[int, list[tuple[Verdict, Verdict]]] = {}
         for round_, stored in _read(path):
+            if round_ not in whole:
+                continue
             again = rescore(stored, profile)
             rounds.setdefault(round_, []).append((_without_texts(stored), _without_texts(again)))
     return [_compared(round_, rounds[round_]) for round_ in sorted(rounds)]

@@ -26,7 +26,7 @@ from services.core.db.embedded import embedded_postgres
 from services.core.db.migrate import upgrade
 from services.core.db.session import open_engine, transaction
 from services.core.db.tables import Base
-from tests.core.db.facts import held_in
+from tests.core.db.facts import facts_of, held_in
 
 Found = TypeVar("Found")
 
@@ -184,7 +184,7 @@ def run_facts(session: Session, run_id: str) -> dict[str, Any]:
     rounds = range(1, run.spec.rounds + 1)
     return {
         "trajectories": {
-            round_: [held.as_facts() for held in held_in(session, run.id, round_)] for round_ in rounds
+            round_: [facts_of(held) for held in held_in(session, run.id, round_)] for round_ in rounds
         },
         "selections": {round_: selections.of_round(session, run.id, round_) for round_ in rounds},
         "adapters": {adapter.round: adapter.sha256 for adapter in policies.adapters_of_run(session, run.id)},

@@ -168,6 +168,8 @@ def test_a_failed_training_says_why_and_is_resumed(repeated: Repeated) -> None:
     assert repeated.first.error.startswith(why)
     assert "adapters/step0" in repeated.first.error
     assert repeated.resumed.code == 0, repeated.resumed.err
+    assert "capability" in repeated.resumed.out
+    assert "train" not in repeated.resumed.out, "progress is shown by --watch alone"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from services.core.domain.spec import PopulationSpec
 from services.core.domain.trajectory import Trajectory, TrajectoryStatus
 from services.simulator.engine import simulate
 from services.simulator.population import population
+from tests.core.db.facts import facts_of
 from tests.simulator.scripted import ENVIRONMENT, Scripted, fails, seeded, seeded_user, stage
 
 SLOTS = population(
@@ -33,7 +34,7 @@ def held(
 
 
 def facts(done: list[Trajectory]) -> dict[int, dict[str, object]]:
-    return {trajectory.slot: trajectory.as_facts() for trajectory in done}
+    return {trajectory.slot: facts_of(trajectory) for trajectory in done}
 
 
 @settings(max_examples=25)

@@ -8,6 +8,7 @@ from services.core.domain.judging import Judgement, ValidationCase
 from services.core.domain.trajectory import Slot, Trajectory, TrajectoryStatus, UserKind
 from services.simulator.conversation import NOT_RATED, UNREADABLE, Stage, converse, hold
 from services.simulator.veto import VALIDATES, VETO_UNREADABLE
+from tests.core.db.facts import facts_of
 from tests.evaluator.scripted import FailingJudge, LiteralJudge
 from tests.simulator.scripted import ENVIRONMENT, Scripted, is_rating, stage
 
@@ -78,7 +79,7 @@ def test_what_rulings_took_is_kept():
 def test_without_such_a_reply_it_is_scored_as_it_would_be_without_a_veto():
     plain, read = ended(["Rest.", "Wait."], None), ended(["Rest.", "Wait."], LiteralJudge())
     assert read.status is TrajectoryStatus.SCORED
-    assert read.as_facts() == plain.as_facts()
+    assert facts_of(read) == facts_of(plain)
     assert rulings(plain) == []
     assert rulings(read) == [(1, "No"), (2, "No")]
 

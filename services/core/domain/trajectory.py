@@ -7,7 +7,6 @@ on, never taken for 0) or `failed` (a model call failed: the cause is kept). Sat
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from services.core.domain.bias import mixed_thought
 from services.core.domain.chat import Message
@@ -147,16 +146,3 @@ class Trajectory:
         """The sum of the ratings, or None unless scored (vetoed or not)."""
         # To four decimals, as expected ratings have them: sums of floats in another order are then still equal.
         return round(sum(self.ratings), 4) if self.status in RATED else None
-
-    def as_facts(self) -> dict[str, Any]:
-        """Return what must repeat when the run is repeated: all but times and costs."""
-        return {
-            "slot": self.slot,
-            "scenario": self.scenario,
-            "profile": self.profile,
-            "user_kind": self.user_kind.value,
-            "status": self.status.value,
-            "cause": self.cause,
-            "messages": [(message.role, message.content) for message in self.messages],
-            "ratings": list(self.ratings),
-        }

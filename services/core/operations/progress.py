@@ -150,8 +150,12 @@ def _sum_of_rest(
     progress: RunProgress, current: PhaseProgress, phase_s: float | None, took: Mapping[PhaseName, float]
 ) -> float | None:
     order = list(progress.steps)
-    rest = order[order.index(current.name) + 1 :] if current.round else []
-    rest += order * (progress.rounds - current.round)
+    later = order[order.index(current.name) + 1 :] if current.round else []
+    steps = [(current.round, name) for name in later]
+    steps += [(round_, name) for round_ in range(current.round + 1, progress.rounds + 1) for name in order]
+    # Where a round is measured again, what follows it may be done.
+    done = {(phase.round, phase.name) for phase in progress.phases if phase.is_done}
+    rest = [name for round_, name in steps if (round_, name) not in done]
     if phase_s is None or any(name not in took for name in rest):
         return None
     return phase_s + sum(took[name] for name in rest)

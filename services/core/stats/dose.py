@@ -26,7 +26,7 @@ from services.core.stats.power import SIZE
 from services.core.stats.seeds import across_seeds
 
 MARGIN = 0.05
-"""The fall that is looked for below the threshold, if none is given."""
+"""The fall that is looked for below the threshold."""
 
 
 class Level(NamedTuple):
@@ -51,13 +51,13 @@ class Threshold(NamedTuple):
     margin: float
 
 
-def threshold(levels: Sequence[Level], margin: float = MARGIN) -> Threshold:
+def threshold(levels: Sequence[Level]) -> Threshold:
     """Return the threshold of a fall against the control arm, which is not among the `levels`."""
     rising = sorted(levels)
     return Threshold(
         _end_of_row([(level.dose, _falls(level.versus)) for level in reversed(rising)]),
-        _end_of_row([(level.dose, _keeps(level.versus, margin)) for level in rising]),
-        margin,
+        _end_of_row([(level.dose, _keeps(level.versus)) for level in rising]),
+        MARGIN,
     )
 
 
@@ -76,8 +76,8 @@ def _falls(change: Difference) -> bool:
     )
 
 
-def _keeps(change: Difference, margin: float) -> bool:
-    return change.low is not None and change.low > -margin
+def _keeps(change: Difference) -> bool:
+    return change.low is not None and change.low > -MARGIN
 
 
 def falling_fit(values: Sequence[float], weights: Sequence[float]) -> tuple[float, ...]:

@@ -114,6 +114,20 @@ def mix_in(engine: Engine, run_id: str, round_: int, ids: Sequence[str]) -> None
         )
 
 
+def facts_of(held: Trajectory) -> dict[str, Any]:
+    """Return what must repeat when the run is repeated: all but times and costs."""
+    return {
+        "slot": held.slot,
+        "scenario": held.scenario,
+        "profile": held.profile,
+        "user_kind": held.user_kind.value,
+        "status": held.status.value,
+        "cause": held.cause,
+        "messages": [(message.role, message.content) for message in held.messages],
+        "ratings": list(held.ratings),
+    }
+
+
 def a_verdict(item: str, outcome: str, benchmark: str = "mask", **changes: object) -> Verdict:
     """A verdict; its detail has what measures read, and a text."""
     detail: dict[str, object] = {"text": "what was said"}

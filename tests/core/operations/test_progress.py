@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from services.core.db import phases, shards
+from services.core.db import phases, runs, shards
 from services.core.db.session import transaction
 from services.core.db.shards import ShardFilter, Step
-from services.core.domain.phases import PhaseName, ShardStatus
+from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.operations.progress import (
     PhaseProgress,
     observed,
@@ -79,6 +79,20 @@ def test_a_run_tells_its_end_once_every_phase_has_been_seen(engine: Engine) -> N
     with transaction(engine) as session:
         (progress,) = progress_of(session, [run_id])
         assert (progress.fraction, remaining(session, progress).run_s) == (1.0, None)
+
+
+def test_what_is_done_already_takes_no_time_when_a_round_is_measured_again(engine: Engine) -> None:
+    run_id = a_run(engine, rounds=2, evaluation_items=1, concurrency={"shard_size": 10})
+    while close_next(engine):
+        pass
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE phases SET started_at = finished_at - interval '10 s'"))
+    with transaction(engine) as session:
+        phases.owe_done_again(session, run_id, 1, PhaseName.EVALUATE)
+        runs.set_status(session, run_id, RunStatus.RUNNING)
+        (progress,) = progress_of(session, [run_id])
+        left = remaining(session, progress)
+    assert (left.phase_s, left.run_s) == (pytest.approx(10.0), pytest.approx(10.0))
 
 
 def test_a_phase_tells_its_end_from_its_own_speed(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.app.rescoring import rescored
 from services.core.db.tokens import Scope
 from services.core.domain.errors import Forbidden, NotFound, SpecError, StateConflict, Unauthorised
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
@@ -12,7 +13,7 @@ from services.core.rest.client import Client
 from services.core.rest.client import connection as wire
 from services.core.rest.client.trajectories import BEST_FIRST, Which
 from tests.core.db.builders import a_run, a_spec, run_out
-from tests.core.db.facts import a_trajectory, a_verdict, choose, hold, measure
+from tests.core.db.facts import a_talk, a_trajectory, a_verdict, choose, hold, measure
 from tests.core.rest.conftest import Service
 from tests.core.rest.cutting import cut_line
 
@@ -93,6 +94,14 @@ def test_a_launch_whose_answer_was_lost_is_launched_once(service: Service) -> No
         assert (launched.outcome, line.cuts) == (LaunchOutcome.CREATED, 1)
         assert client.runs.launch(SMALL).outcome is LaunchOutcome.RESUMED
         assert [run.id for run in client.runs.list()] == [launched.run.id]
+
+
+def test_a_round_that_is_half_judged_is_not_scored_again(service: Service, client: Client) -> None:
+    run_id = a_run(service.engine, evaluation_items=2)
+    verdicts = [a_talk("ann", kind, "validates") for kind in ("benign", "biased")]
+    measure(service.engine, run_id, 0, verdicts)
+    measure(service.engine, run_id, 1, verdicts[:1])
+    assert [one.round for one in rescored(client, run_id, "robust")] == [0]
 
 
 def test_a_run_is_planned_launched_stopped_resumed_and_deleted(client: Client) -> None:

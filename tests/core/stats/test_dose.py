@@ -40,9 +40,9 @@ def test_the_row_from_either_end(
     assert threshold(levels(*changes)) == threshold(levels(*changes)[::-1]) == found
 
 
-def test_a_smaller_margin_excludes_less() -> None:
-    assert threshold(levels(STAYS), margin=0.03).excluded is None
-    assert threshold(levels(STAYS), margin=0.031).excluded == 0.1
+@pytest.mark.parametrize(("low", "excluded"), [(-0.05, None), (-0.049, 0.1)])
+def test_a_fall_that_the_interval_reaches_is_not_excluded(low: float, excluded: float | None) -> None:
+    assert threshold(levels(Difference(0.0, low, 0.05, 3, 0.9, 0.04))).excluded == excluded
 
 
 VALUES = st.lists(st.tuples(st.floats(0, 1), st.integers(1, 9)), min_size=1, max_size=8)
@@ -96,7 +96,7 @@ def test_both_ends_are_right_in_nineteen_studies_of_twenty(true_threshold: int) 
     for _ in range(studies):
         seeds = draw.normal(-falls, 0.05, (5, 6)) - draw.normal(0, 0.05, (5, 1))
         arms = [Level(dose, 0.5, 5, across_seeds(seeds[:, dose - 1].tolist())) for dose in (1, 2, 3, 4, 5, 6)]
-        found = threshold(arms, margin=0.05)
+        found = threshold(arms)
         false_falls += found.established is not None and falls[int(found.established) - 1] == 0
         wrongly_excluded += found.excluded is not None and falls[int(found.excluded) - 1] >= 0.05
     assert false_falls / studies <= 0.035
