@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -54,6 +54,15 @@ def create(session: Session, name: str, scope: Scope) -> str:
         raise StateConflict(
             f"name: there is a token {name!r} already; use another name, or revoke that one first"
         )
+    return secret
+
+
+def renew(session: Session, name: str) -> str:
+    """Give a token another secret, and return it; the one before is worthless. Raises `NotFound`."""
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    row = update(Token).where(Token.name == name).values(sha256=_sha256(secret)).returning(Token.name)
+    if session.execute(row).scalar_one_or_none() is None:
+        raise NotFound(_NO_TOKEN.format(name))
     return secret
 
 

@@ -51,6 +51,18 @@ class Once:
             idempotency.keep(session, self._key, answered)
         return _response(answered)
 
+    def answer_a_secret(
+        self, session: Session, make: Callable[[], Answer], renew: Callable[[], Answer]
+    ) -> JSONResponse:
+        """Do the same for what must not be kept: the request is answered by `make`, and if it comes again by `renew`."""
+        if self._key is None:
+            return _response(_answered(make()))
+        is_first = idempotency.claim(session, self._key) is None
+        answered = _answered(make() if is_first else renew())
+        if is_first:
+            idempotency.keep(session, self._key, Answered(answered.status, {}))
+        return _response(answered)
+
 
 async def _once(request: Request, caller: Launcher, idempotency_key: IdempotencyKey = None) -> Once:
     if idempotency_key is None:

@@ -3,22 +3,34 @@
 from dataclasses import asdict
 
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 
 from services.core.db import tokens
 from services.core.rest.models import Page
 from services.core.rest.tokens import MadeToken, NewToken, TokenView
 from services.simulator.api.auth import Admin
+from services.simulator.api.idempotency import Answer, OnlyOnce
 from services.simulator.api.problems import documented
 from services.simulator.api.state import Database
 
 router = APIRouter(prefix="/tokens", tags=["tokens"])
 
 
-@router.post("", status_code=201, summary="Make a token", responses=documented(409))
-def make_token(_: Admin, session: Database, new: NewToken) -> MadeToken:
-    """Make a token and return its secret, this once. A name that is in use is refused (409)."""
-    secret = tokens.create(session, new.name, new.scope)
-    return MadeToken(**asdict(tokens.get(session, new.name)), token=secret)
+@router.post("", status_code=201, summary="Make a token", response_model=MadeToken, responses=documented(409))
+def make_token(_: Admin, once: OnlyOnce, session: Database, new: NewToken) -> JSONResponse:
+    """Make a token and return its secret, this once. A name that is in use is refused (409).
+
+    The same request with the same Idempotency-Key is answered with another secret, in place of one that was not read.
+    """
+
+    def made(secret: str) -> Answer:
+        return Answer(201, MadeToken(**asdict(tokens.get(session, new.name)), token=secret))
+
+    return once.answer_a_secret(
+        session,
+        lambda: made(tokens.create(session, new.name, new.scope)),
+        lambda: made(tokens.renew(session, new.name)),
+    )
 
 
 @router.get("", summary="List tokens, oldest first")

@@ -148,6 +148,25 @@ def test_tokens_are_made_listed_and_revoked_and_the_secret_is_told_once(guarded:
     assert guarded.client.get("/v1/runs", headers=bearer).status_code == 401
 
 
+def test_the_same_request_for_a_token_again_is_told_a_secret_that_works_and_none_is_kept(
+    guarded: Api,
+) -> None:
+    headers = guarded.bearer(Scope.ADMIN) | {"Idempotency-Key": "line-broke"}
+    wanted = {"name": "notebook", "scope": "read"}
+    first, again = (guarded.client.post("/v1/tokens", json=wanted, headers=headers) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json() | {"token": ""} == first.json() | {"token": ""}
+    for answer, status in ((first, 401), (again, 200)):
+        bearer = {"Authorization": f"Bearer {answer.json()['token']}"}
+        assert guarded.client.get("/v1/runs", headers=bearer).status_code == status
+    with guarded.engine.connect() as connection:
+        kept = str(connection.execute(text("SELECT * FROM idempotent_requests")).all())
+    assert "line-broke" in kept
+    assert first.json()["token"] not in kept
+    other = guarded.client.post("/v1/tokens", json=wanted | {"name": "other"}, headers=headers)
+    assert (other.status_code, "another request" in other.json()["detail"]) == (409, True)
+
+
 @pytest.mark.parametrize("name", ["", "Big", "a b", "a/b", "x" * 64, "\u00e9", None, 3])
 def test_a_token_s_name_is_a_name(api: Api, name: object) -> None:
     answer = api.client.post("/v1/tokens", json={"name": name, "scope": "read"})
