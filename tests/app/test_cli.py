@@ -76,7 +76,10 @@ def test_a_bad_spec_is_one_line_and_writes_nothing(
     ("content", "line"),
     [
         (GOOD.replace("0.5", "0.5, scenarios: [wnie]"), r"population\.scenarios: .*wnie.*wine.*"),
-        (GOOD + "policy: gpt\n", r"policy: 'gpt' is not registered here; use one of: pocket"),
+        (
+            GOOD + "policy: gpt\n",
+            r"policy: 'gpt' is not registered here; use one of: pocket, or add it to DRIFTLOOP_BASES",
+        ),
     ],
     ids=["scenario", "model"],
 )
