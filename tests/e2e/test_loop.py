@@ -99,6 +99,16 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
             (ShardStatus.DONE, 0),
             (ShardStatus.OWED, 0),
         }
+        left = [(shard.status, shard.attempt) for shard in shards]
+    tiny = {"population": {"conversations": 8}, "selection": {"top": 4, "bottom": 4}}
+    other = installation.spec("other", **tiny, evaluation={"benchmarks": ["mask"], "limit": 2})
+    launched = installation.run("launch", other, **ONE_WORKER)
+    assert launched.code == 0, launched.err
+    with installation.database() as session:
+        shards = shards_of(session, run_id)
+        assert [(shard.status, shard.attempt) for shard in shards] == left, (
+            "another's command leaves it alone"
+        )
     resumed = installation.run("launch", spec, "--watch", **ONE_WORKER)
     assert resumed.code == 0, resumed.err
     assert f"run {run_id} resumed" in resumed.out
