@@ -366,22 +366,6 @@ def test_doctor(small_sweep: SmallSweep) -> None:
     assert str(small_sweep.installation.data) in findings["database"]["detail"]
 
 
-def test_doctor_says_what_is_wrong(installation: Installation) -> None:
-    (installation.home / "file").write_text("")
-    done = installation.run("doctor", DRIFTLOOP_DATA=installation.home / "file")
-    assert done.code == 1
-    assert re.search(r"WRONG +database: .*DRIFTLOOP_DATA", done.out)
-
-
-def test_doctor_names_a_variable_that_sets_nothing(installation: Installation) -> None:
-    done = installation.run("doctor", DRIFTLOOP_BENCHMARK="{}", DRIFTLOOP_WORKERS=1)
-    assert done.code == 1
-    assert (
-        "WRONG  environment: DRIFTLOOP_BENCHMARK: sets nothing; did you mean DRIFTLOOP_BENCHMARKS?"
-        in done.out
-    )
-
-
 @pytest.mark.slow
 def test_stored_texts_are_scored_again_by_the_other_rules_and_nothing_changes(
     small_sweep: SmallSweep,
