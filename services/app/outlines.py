@@ -19,8 +19,9 @@ from services.simulator.scenarios import Environment
 
 POCKET_SPEED: Final = Speed(prompt=20_000, completion=2_000, training=10_000)
 """Of the pocket policy on a core."""
-GPU_SPEED: Final = Speed(prompt=160_000, completion=24_000, training=40_000)
-"""Of a model of a billion parameters on one GPU of 80 GB; of a larger one in inverse proportion."""
+GPU_SPEED: Final = Speed(prompt=160_000, completion=24_000, training=60_000)
+"""Of a model of a billion parameters on one GPU of 80 GB; of a larger one in inverse proportion. Training is measured (docs/serving.md), the
+rest assumed."""
 USUAL_BILLIONS: Final = 8.0
 _BYTES_A_PARAMETER: Final = 2
 _SIZE = re.compile(r"(?<![a-z0-9.])([0-9]+(?:\.[0-9]+)?)b(?![a-z0-9])")

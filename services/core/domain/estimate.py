@@ -34,8 +34,8 @@ STREAM_TOKENS_S: Final = 60.0
 """So fast a hosted model writes one answer."""
 FULL_BATCH: Final = 64
 """Conversations or items in flight that fill a policy's server; with fewer it is slower in proportion."""
-PASSES: Final[Mapping[str, float]] = {"sft": 1.0, "kto": 2.0}
-"""Times that training takes for a token: KTO also reads each example with its reference, and mismatched ones."""
+PASSES: Final[Mapping[str, float]] = {"sft": 1.0, "kto": 1.8}
+"""Times that training takes for a token, as measured (docs/serving.md): KTO also reads each example with its reference, and mismatched ones."""
 CONVERSATIONS: Final = "conversations"
 _HOUR_S: Final = 3600.0
 _MILLION: Final = 1_000_000
