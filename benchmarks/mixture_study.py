@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from services.app import reporting
-from services.app.launching import raise_if_failed, read_spec, watch_to_end
+from services.app.cli import reporting
+from services.app.cli.launching import raise_if_failed, read_spec, watch_to_end
 from services.app.service import reach
 from services.core.settings import PROJECT, Settings
 from services.core.stats.equivalence import is_equivalent

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from benchmarks.evaluation import rows
 from services.app.catalogue import Catalogue
-from services.app.spec_file import read_spec_file
+from services.app.cli.spec_file import read_spec_file
 from services.core.domain.estimate import Calls
 from services.core.operations import planning
 from services.core.operations.planning import Work

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from rich.console import Console
 
 from benchmarks import pocket_checks, pocket_mitigations
-from services.app import reporting
-from services.app.launching import raise_if_failed, read_spec, watch_to_end
+from services.app.cli import reporting
+from services.app.cli.launching import raise_if_failed, read_spec, watch_to_end
 from services.app.service import Service, reach
 from services.core.settings import PROJECT, Settings
 from services.simulator.report.dose_figure import dose_png

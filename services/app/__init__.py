@@ -1,1 +1,1 @@
-"""The composition root: CLI, workers, wiring. It alone imports every room."""
+"""The composition root: workers, wiring, what names mean, and the command line. It alone imports every room."""

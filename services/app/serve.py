@@ -19,7 +19,7 @@ from services.app.serving import public_listener, served
 from services.app.work import TEND_EVERY_S, at_work
 from services.core.db import tokens
 from services.core.db.session import transaction
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.errors import NotFound
 from services.core.settings import Settings
 

@@ -8,10 +8,13 @@ a command works runs, for those runs alone.
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from services.app.database import Database, open_database
 from services.core.rest.client import Client
 from services.core.settings import Settings
+
+if TYPE_CHECKING:
+    from services.app.database import Database
 
 Tend = Callable[[], None]
 """Sees to the workers; to be called a few times a second."""
@@ -31,6 +34,8 @@ class Service:
 def reach(settings: Settings) -> Generator[Service]:
     """Open the service that the settings name. Raises `SpecError`, `DatabaseError`."""
     if settings.url is None:
+        from services.app.database import open_database
+
         with open_database(settings) as database, _embedded(settings, database) as client:
             yield Service(client, True, lambda runs: _crew(settings, database, runs))
     else:
@@ -40,7 +45,7 @@ def reach(settings: Settings) -> Generator[Service]:
 
 
 @contextmanager
-def _embedded(settings: Settings, database: Database) -> Generator[Client]:
+def _embedded(settings: Settings, database: "Database") -> Generator[Client]:
     from services.app.api import make_api
     from services.app.logs import log_to_file
     from services.app.serving import private_listener, served
@@ -52,7 +57,7 @@ def _embedded(settings: Settings, database: Database) -> Generator[Client]:
         yield client
 
 
-def _crew(settings: Settings, database: Database, runs: Sequence[str]) -> AbstractContextManager[Tend]:
+def _crew(settings: Settings, database: "Database", runs: Sequence[str]) -> AbstractContextManager[Tend]:
     from services.app.work import at_work
 
     return at_work(settings, database, runs)

@@ -18,7 +18,7 @@ for name in ("torch", "transformers", "trl", "peft", "tokenizers", "safetensors"
     sys.modules[name] = None  # importing it raises
 """
 ON_THE_WIRE = """
-from services.app import cli
+import services.app.cli.main
 from services.app.catalogue import Catalogue
 from services.app.directory import LocalDirectory
 from services.core.settings import Settings

@@ -29,7 +29,7 @@ class Blocked:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Blocked())
-import services.app.cli
+import services.app.cli.main
 import services.app.queue_worker
 """
 

@@ -17,7 +17,7 @@ from services.app.catalogue import Catalogue
 from services.app.serving import public_listener, served
 from services.core.db import tokens
 from services.core.db.session import transaction
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.settings import Settings
 from services.simulator.api.app import create_api
 from services.simulator.api.state import ApiState

@@ -3,8 +3,8 @@
 from sqlalchemy import Engine
 
 from services.core.db import events, runs
-from services.core.db.events import EventKind
 from services.core.db.session import transaction
+from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus
 from tests.core.db.facts import a_trajectory, hold, measure
 from tests.simulator.pages.worked import SCRIPT, judged

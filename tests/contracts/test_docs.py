@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import typer
 
-from services.app.cli import app
+from services.app.cli.main import app
 from services.app.reference import reference
-from services.core.db.events import EventKind
 from services.core.domain.complaints import leaf_fields
+from services.core.domain.events import EventKind
 from services.core.domain.measures import MEASURES, TARGETING_GAP
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import RunSpec

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from services.app.catalogue import Catalogue
-from services.app.spec_file import read_spec_file
+from services.app.cli.spec_file import read_spec_file
 from services.core.domain.sweep import Arm, expand
 from services.core.operations import planning
 from services.core.settings import PROJECT, Settings

@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Float, case, cast, exists, func, or_, sele
 from sqlalchemy.orm import Session
 
 from services.core.db import events
-from services.core.db.events import EventKind
 from services.core.db.tables import Phase, Run
 from services.core.domain.budget import Spent, used_up
 from services.core.domain.errors import NotFound
+from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus, ShardStatus
 from services.core.domain.spec import BudgetSpec
 

@@ -36,9 +36,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from services.core.db import budgets, events
-from services.core.db.events import EventKind
 from services.core.db.tables import Phase, Run
 from services.core.domain.errors import StaleClaim
+from services.core.domain.events import EventKind
 from services.core.domain.phases import Owed, PhaseName, RunStatus, ShardStatus, shard_ranges
 
 MAX_FAILURES = 3

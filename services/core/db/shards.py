@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Float, and_, case, cast, func, select
 from sqlalchemy.orm import Session
 
-from services.core.db.events import EventKind
 from services.core.db.tables import Event, Phase, Run
+from services.core.domain.events import EventKind
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 
 RECENT_EVENTS = 400

@@ -7,33 +7,17 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from services.core.db.tables import Token
+from services.core.domain.access import Scope
 from services.core.domain.errors import NotFound, StateConflict
 
 _PREFIX = "dl_"
 _NO_TOKEN = "there is no token {!r}; `driftloop tokens list` shows those that exist"
-
-
-class Scope(StrEnum):
-    """What a token's bearer may do; each scope holds those before it."""
-
-    READ = "read"
-    """Look at everything."""
-    LAUNCH = "launch"
-    """Also launch, cancel, resume and clone runs."""
-    ADMIN = "admin"
-    """Also delete runs, and make and revoke tokens."""
-
-    def holds(self, needed: "Scope") -> bool:
-        """Tell whether this scope allows what needs `needed`."""
-        order = list(Scope)
-        return order.index(self) >= order.index(needed)
 
 
 @dataclass(frozen=True, slots=True)

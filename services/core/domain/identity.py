@@ -7,6 +7,7 @@ weights or an edited scenario, the same spec file is another run.
 
 import hashlib
 import json
+from enum import StrEnum
 from typing import Any, Final, NotRequired, TypedDict
 
 from services.core.domain.spec import RunSpec
@@ -66,3 +67,16 @@ def evaluation_identity(spec: RunSpec, fingerprints: Fingerprints) -> dict[str, 
 def _hash(value: dict[str, Any]) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+class LaunchOutcome(StrEnum):
+    """What launching a spec came to."""
+
+    CREATED = "created"
+    """A new run."""
+    RESUMED = "resumed"
+    """The same spec's unfinished run goes on."""
+    FINISHED = "finished"
+    """The same spec's run is finished already; it is shown, not repeated."""
+    OUT_OF_BUDGET = "out_of_budget"
+    """The same spec's unfinished run has used up its budget, and the spec gives no more; it stays where it is."""

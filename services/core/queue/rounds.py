@@ -3,34 +3,20 @@
 All of it happens in the caller's transaction, so a phase's end and its successor's beginning are one fact.
 """
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from services.core.db import budgets, evaluations, events, phases, policies, runs
-from services.core.db.events import EventKind
 from services.core.db.phases import Claim
 from services.core.db.runs import NewRun, RunRecord
 from services.core.domain.budget import Reached, raised, used_up
 from services.core.domain.errors import StateConflict
-from services.core.domain.identity import evaluation_key
+from services.core.domain.events import EventKind
+from services.core.domain.identity import LaunchOutcome, evaluation_key
 from services.core.domain.phases import Owed, PhaseName, RunStatus, first_phase, next_phase, policy_name
 from services.core.domain.spec import BudgetSpec
 from services.core.queue import warnings
-
-
-class LaunchOutcome(StrEnum):
-    """What launching a spec came to."""
-
-    CREATED = "created"
-    """A new run."""
-    RESUMED = "resumed"
-    """The same spec's unfinished run goes on."""
-    FINISHED = "finished"
-    """The same spec's run is finished already; it is shown, not repeated."""
-    OUT_OF_BUDGET = "out_of_budget"
-    """The same spec's unfinished run has used up its budget, and the spec gives no more; it stays where it is."""
 
 
 class Launched(NamedTuple):

@@ -12,8 +12,8 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, events
-from services.core.db.events import EventKind
 from services.core.db.runs import RunRecord
+from services.core.domain.events import EventKind
 from services.core.domain.measures import HONEST_SHARE, HONESTY, honesty_drift
 from services.core.domain.verdict import Benchmark
 from services.core.domain.warning import Alert, look

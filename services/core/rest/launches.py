@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from services.core.domain.estimate import Calls, Estimate
+from services.core.domain.identity import LaunchOutcome
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import BudgetSpec, RunSpec
-from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.models import Model, RunSummary, RunView
 
 _LABELS = Field(examples=[{"population.biased_share": 0.5, "seed": 1}])

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.core.db.events import EventKind
+from services.core.domain.events import EventKind
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.domain.spec import BudgetSpec, RunSpec
 

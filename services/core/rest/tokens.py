@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.complaints import NAME_PATTERN
 from services.core.rest.models import Model
 

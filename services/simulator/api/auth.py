@@ -13,7 +13,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from services.core.db import tokens
 from services.core.db.session import transaction
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.errors import Forbidden, Unauthorised
 from services.simulator.api.state import ApiState, State
 

@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from services.core.db import runs
 from services.core.domain.errors import SpecError
+from services.core.domain.identity import LaunchOutcome
 from services.core.domain.sweep import changed
 from services.core.operations import launching, planning
 from services.core.operations.launching import LaunchedSweep as Launched
 from services.core.operations.launching import NewArm
-from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.launches import LaunchedArm, LaunchedRun, LaunchedSweep, Plan, PlannedCost, PlannedRun
 from services.simulator.api.auth import Launcher
 from services.simulator.api.bodies import AnySpecBody, ChangesBody, SpecBody, SweepBody

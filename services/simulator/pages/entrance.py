@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.errors import Forbidden, Unauthorised
 from services.simulator.api.auth import COOKIE, Caller, caller_of
 from services.simulator.api.state import State

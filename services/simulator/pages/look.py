@@ -14,7 +14,7 @@ from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.phases import RunStatus
 from services.simulator.api.auth import ANYBODY, Caller
 from services.simulator.pages.assets import asset_url

@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 
 from services.core.db import events, policies, runs, sweeps
 from services.core.db.census import census
-from services.core.db.events import EventKind
 from services.core.db.runs import RunRecord
 from services.core.domain.complaints import fit
+from services.core.domain.events import EventKind
 from services.core.domain.phases import PhaseName, RunStatus
 from services.core.domain.spec import BudgetSpec
 from services.core.operations import launching

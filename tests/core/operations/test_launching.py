@@ -14,11 +14,11 @@ from services.core.db.policies import AdapterRecord
 from services.core.db.session import after_commit, transaction
 from services.core.db.tables import Sweep
 from services.core.domain.errors import NotFound, StateConflict
+from services.core.domain.identity import LaunchOutcome
 from services.core.domain.phases import PhaseName, RunStatus
 from services.core.operations import launching
 from services.core.operations.launching import NewArm
 from services.core.queue import rounds
-from services.core.queue.rounds import LaunchOutcome
 from tests.core.db.builders import a_new_run, a_run, close_next, run_out
 
 

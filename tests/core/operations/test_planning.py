@@ -9,10 +9,9 @@ from services.core.db.session import transaction
 from services.core.domain.endpoint import Endpoint
 from services.core.domain.errors import SpecError
 from services.core.domain.estimate import Calls, Outline, Speed
-from services.core.domain.identity import Fingerprints
+from services.core.domain.identity import Fingerprints, LaunchOutcome
 from services.core.domain.spec import RunSpec
 from services.core.operations import launching, planning
-from services.core.queue.rounds import LaunchOutcome
 from tests.core.db.builders import FINGERPRINTS, close_next
 
 GOOD: dict[str, Any] = {

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from services.core.db import evaluations, events, phases, runs, verdicts
-from services.core.db.events import EventKind
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
 from services.core.domain.errors import StateConflict
+from services.core.domain.events import EventKind
 from services.core.domain.phases import PhaseName, RunStatus
 from services.core.domain.verdict import Verdict
 from services.core.queue import rounds

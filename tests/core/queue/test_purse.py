@@ -11,6 +11,7 @@ from services.core.db.session import transaction
 from services.core.domain.budget import Spent
 from services.core.domain.chat import ChatReply
 from services.core.domain.errors import OutOfBudget, StateConflict
+from services.core.domain.identity import LaunchOutcome
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.domain.spec import BudgetSpec
 from services.core.llm.meter import Meter
@@ -18,7 +19,7 @@ from services.core.operations import launching
 from services.core.queue import rounds
 from services.core.queue.lease import Grip
 from services.core.queue.purse import Purse
-from services.core.queue.rounds import Launched, LaunchOutcome
+from services.core.queue.rounds import Launched
 from services.core.queue.upkeep import Upkeep
 from services.core.queue.worker import Worker
 from tests.core.db.builders import a_new_run, a_run

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from services.core.db import events, runs
-from services.core.db.events import EventKind
 from services.core.db.session import transaction
+from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus
 from services.core.queue import rounds, warnings
 from tests.core.db.builders import a_run, close_next

@@ -12,7 +12,7 @@ from services.app.api import make_api
 from services.app.serving import public_listener, served
 from services.core.db import tokens
 from services.core.db.session import transaction
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.rest.client import Client
 from services.core.settings import Settings
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from services.app.rescoring import rescored
-from services.core.db.tokens import Scope
+from services.app.cli.rescoring import rescored
+from services.core.domain.access import Scope
 from services.core.domain.errors import Forbidden, NotFound, SpecError, StateConflict, Unauthorised
+from services.core.domain.identity import LaunchOutcome
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.domain.selection import Label, Selected
 from services.core.domain.trajectory import UserKind
-from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.client import Client
 from services.core.rest.client import connection as wire
 from services.core.rest.client.trajectories import BEST_FIRST, Which

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine
 
 from services.core.db import events, runs
-from services.core.db.events import EventKind
 from services.core.db.session import transaction
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.errors import LoopError, NotFound, ServiceUnreachable
+from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import BudgetSpec
 from services.core.operations import launching

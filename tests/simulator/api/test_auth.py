@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from services.core.db import tokens
 from services.core.db.session import transaction
 from services.core.db.tables import Base
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.simulator.api.auth import COOKIE
 from tests.core.db.builders import a_run
 from tests.simulator.api.service import ELSEWHERE, SPEC, Api

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.complaints import one_line
 from tests.simulator.api.service import SPEC, Api
 

@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from services.app.serving import public_listener, served
 from services.core.db import events as events_table
 from services.core.db import runs
-from services.core.db.events import EventKind
 from services.core.db.session import transaction
+from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus
 from services.simulator.api import events
 from tests.core.db.builders import a_run, close_next

@@ -11,8 +11,8 @@ from fastapi import FastAPI
 
 from services.core.db import evaluations, tokens
 from services.core.db.session import transaction
-from services.core.db.tokens import Scope
 from services.core.db.trajectory_lists import Filter, ids
+from services.core.domain.access import Scope
 from services.core.operations import launching
 from services.simulator.api import events
 from tests.core.db.builders import a_run, close_next

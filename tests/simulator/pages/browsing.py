@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from httpx2 import Response
 
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.simulator.api.auth import COOKIE
 from tests.simulator.api.service import Api
 

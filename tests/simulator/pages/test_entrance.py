@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from tests.simulator.api.service import ELSEWHERE, Api
 from tests.simulator.pages.browsing import BROWSER, let_in, send, visit
 

@@ -6,7 +6,7 @@ import pytest
 
 from services.core.db import budgets
 from services.core.db.session import transaction
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from tests.core.db.builders import a_run
 from tests.simulator.api.service import Api
 from tests.simulator.pages.browsing import let_in, send, visit

@@ -11,7 +11,7 @@ from services.core.db import evaluations, phases, runs
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
 from services.core.db.tables import Phase
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.phases import PhaseName, RunStatus
 from services.core.domain.trajectory import Call, TrajectoryStatus
 from services.core.domain.verdict import MaskOutcome, Verdict

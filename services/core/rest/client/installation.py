@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.domain.trajectory import UserKind
 from services.core.rest.client.connection import Connection, part
 from services.core.rest.scenarios import PreviewView, ScenarioSummary, ScenarioView

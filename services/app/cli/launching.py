@@ -7,15 +7,15 @@ from typing import Any
 
 from rich.console import Console
 
+from services.app.cli.spec_file import read_spec_file
+from services.app.cli.terminal import Progress, label_text
+from services.app.cli.watching import Watch
 from services.app.service import Service
-from services.app.spec_file import read_spec_file
-from services.app.terminal import Progress, label_text
-from services.app.watching import Watch
 from services.core.domain.complaints import naming
 from services.core.domain.errors import LoopError
+from services.core.domain.identity import LaunchOutcome
 from services.core.domain.phases import RunStatus
 from services.core.domain.sweep import expand
-from services.core.queue.rounds import LaunchOutcome
 from services.core.rest.client import Client
 from services.core.rest.launches import Plan
 from services.core.rest.models import RunView

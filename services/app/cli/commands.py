@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import reporting
-from services.app.costs import cost_table, cost_words
-from services.app.launching import Launched, SpecFile, raise_if_failed, read_spec, watch_to_end
+from services.app.cli import reporting
+from services.app.cli.costs import cost_table, cost_words
+from services.app.cli.launching import Launched, SpecFile, raise_if_failed, read_spec, watch_to_end
+from services.app.cli.terminal import label_text, print_json
 from services.app.service import Service, reach
-from services.app.terminal import label_text, print_json
 from services.core.domain.phases import RunStatus
 from services.core.rest.launches import Plan
 from services.core.rest.models import RunView
@@ -160,7 +160,7 @@ def delete(name: str, is_sure: bool) -> None:
 
 def doctor(as_json: bool) -> None:
     """Examine the installation; exit code 1 if something is wrong."""
-    from services.app import doctor as examination
+    from services.app.cli import doctor as examination
 
     findings = examination.examine(Settings())
     if as_json:

@@ -14,10 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from services.app.catalogue import Catalogue, known_endpoints, registered
-from services.app.directory import LocalDirectory
-from services.app.logs import log_to_file
-from services.app.terminal import print_json
+from services.app.cli.terminal import print_json
 from services.core.domain.errors import SpecError
 from services.core.domain.trajectory import Scenario
 from services.core.llm.model import ChatModel
@@ -57,6 +54,8 @@ def generate(  # noqa: PLR0913, PLR0917  # one parameter an option
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Ask models for people until every scenario has enough; the same command goes on where it was stopped."""
+    from services.app.catalogue import Catalogue, known_endpoints, registered
+
     settings = Settings()
     home = registered(Catalogue(settings).environments, environment, "environment")
     names = _listed(models)
@@ -80,12 +79,17 @@ def _listed(names: str) -> tuple[str, ...]:
 
 
 def _chosen(environment: Environment, names: str | None) -> tuple[Scenario, ...]:
+    from services.app.catalogue import registered
+
     known = {scenario.name: scenario for scenario in environment.scenarios}
     wanted = sorted(_listed(names)) if names is not None else known
     return tuple(registered(known, name, "--scenarios") for name in wanted)
 
 
 async def _run(generation: Generation, names: tuple[str, ...], settings: Settings, view: "View") -> None:
+    from services.app.directory import LocalDirectory
+    from services.app.logs import log_to_file
+
     log_to_file(settings, "profiles")
     directory = LocalDirectory(settings)
     try:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from services.app.cli.terminal import preview_panels, print_json, scenario_table
 from services.app.service import reach
-from services.app.terminal import preview_panels, print_json, scenario_table
 from services.core.domain.errors import SpecError
 from services.core.domain.trajectory import UserKind
 from services.core.settings import PROJECT, Settings

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services.app.datasets import app
+from services.app.cli.datasets import app
+from services.core.settings import PROJECT
 from services.evaluator.inspection import DECEPTION_ROWS, MASK_ROWS
 from tests.evaluator.scripted import binary_row, deception_row, write_lines
 from tests.evaluator.test_loaders import ROWS
@@ -96,13 +97,13 @@ def test_the_canary_is_never_printed() -> None:
 
 
 def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    start = "from services.app.cli import main; main()"
+    start = "from services.app.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", start, "datasets", *map(str, words)],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        env={**os.environ, "PYTHONPATH": str(PROJECT), **environment},
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from services.app.profiles import app
+from services.app.cli.profiles import app
 from services.core.domain.errors import SpecError
 from services.core.settings import PROJECT
 from services.simulator.scenarios import load_environment

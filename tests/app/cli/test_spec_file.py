@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.app.spec_file import PRESETS, read_spec_file
+from services.app.cli.spec_file import PRESETS, read_spec_file
 from services.core.domain.errors import SpecError
 
 GOOD = "name: demo\npopulation: {biased_share: 0.5}\ntraining: {method: sft}\n"

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from services.app.terminal import print_json
+from services.app.cli.terminal import print_json
 from services.core.stats.planning import (
     Noise,
     Size,

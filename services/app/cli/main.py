@@ -16,7 +16,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from services.app import commands, datasets, deployed, exporting, look, pocket, profiles, scenarios, tokens
+from services.app.cli import (
+    commands,
+    datasets,
+    deployed,
+    exporting,
+    look,
+    pocket,
+    profiles,
+    scenarios,
+    tokens,
+)
 from services.core.domain.errors import LoopError
 from services.core.domain.phases import WorkerKind
 from services.core.domain.selection import Label
@@ -240,7 +250,7 @@ def power(  # noqa: PLR0913, PLR0917  # one parameter a thing that decides it
     as_json: Json = False,
 ) -> None:
     """Plan a study: the items and seeds that a difference needs, and what a given size can see."""
-    from services.app import power as planner
+    from services.app.cli import power as planner
 
     hidden = planner.noise(base_rate, spread, sampling, seed_sd)
     planner.power(effect, planner.Size(n, repeats, seeds), hidden, wanted, as_json)

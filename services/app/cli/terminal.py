@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from services.core.db.events import EventKind
+from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus
 from services.core.rest.models import AlertView, EventView, RoundView, RunSummary, RunView, SafetyRows
 from services.core.rest.scenarios import PreviewView, ScenarioSummary

@@ -98,7 +98,7 @@ def mask(
 
     Needs the run's benchmark rows on this machine (DRIFTLOOP_BENCHMARKS): the service does not hand them out.
     """
-    from services.app.mask_csv import write_tables
+    from services.app.cli.mask_csv import write_tables
 
     settings = Settings()
     with reach(settings) as service:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.app.terminal import print_json
+from services.app.cli.terminal import print_json
 from services.core.datasets.sets import TrainingSet, is_training_set, read_set
 from services.evaluator.inspection import Inspection, Part, inspect
 

@@ -8,9 +8,9 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from services.app import reporting, terminal
+from services.app.cli import reporting, terminal
+from services.app.cli.terminal import print_json
 from services.app.service import reach
-from services.app.terminal import print_json
 from services.core.domain.verdict import ScoringProfile
 from services.core.rest.client.trajectories import BEST_FIRST, OLDEST_FIRST, Which
 from services.core.settings import Settings
@@ -76,7 +76,7 @@ def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
 
 def rescore(run_id: str, profile: ScoringProfile | None, as_json: bool) -> None:
     """Print what the run's stored texts score by `profile`, or by the one that its spec does not have."""
-    from services.app import rescoring
+    from services.app.cli import rescoring
 
     with reach(Settings()) as service:
         run = service.client.runs.get(run_id)

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from services.app.cli.terminal import print_json, token_table
 from services.app.service import reach
-from services.app.terminal import print_json, token_table
-from services.core.db.tokens import Scope
+from services.core.domain.access import Scope
 from services.core.settings import Settings
 
 console = Console()

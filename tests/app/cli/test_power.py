@@ -3,7 +3,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from services.app.cli import app
+from services.app.cli.main import app
 
 ASK = ["power", "--effect", "3", "--n", "274"]
 
