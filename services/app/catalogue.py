@@ -19,7 +19,7 @@ from services.core.domain.complaints import near
 from services.core.domain.endpoint import HOSTED, Endpoint
 from services.core.domain.errors import SpecError, StateConflict
 from services.core.domain.estimate import Calls, Outline
-from services.core.domain.identity import Fingerprints
+from services.core.domain.identity import FIRST_SCORER, Fingerprints
 from services.core.domain.judging import Judge
 from services.core.domain.spec import EvaluationSpec, MitigationsSpec, RunSpec
 from services.core.llm.model import ChatModel
@@ -30,6 +30,7 @@ from services.evaluator.harness.tasks import harness_sha256
 from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.judging.checkout import checkout_pack
 from services.evaluator.judging.prompts import PromptPack, own_names, own_pack
+from services.evaluator.scoring import SCORER_VERSIONS
 from services.pocket.world.judge import PocketJudge
 from services.pocket.world.users import PocketUser
 from services.simulator.population import check_spec, chosen
@@ -167,7 +168,7 @@ class Catalogue:
                 )
 
     def fingerprints(self, spec: RunSpec) -> Fingerprints:
-        """Return the sha256 of everything that the spec names. Raises `SpecError` for what is not here."""
+        """Return what stands behind everything that the spec names. Raises `SpecError` for what is not here."""
         found = Fingerprints(
             policy=folder_sha256(self._base(spec)),
             environment=self.environment_sha256(spec.population.environment),
@@ -179,6 +180,8 @@ class Catalogue:
             found["veto_prompts"] = prompt_pack(self._packs, spec.evaluation.prompts).sha256
         if spec.evaluation.harness.tasks:
             found["harness"] = harness_sha256()
+        if (version := SCORER_VERSIONS[spec.evaluation.profile]) != FIRST_SCORER:
+            found["scorer"] = version
         if spec.mitigations.safety_share:
             found["safety"] = self.safety_data(spec.mitigations.safety_data).sha256
         if spec.data.dataset:
@@ -237,12 +240,14 @@ class Catalogue:
 
     def check_unchanged(self, run: RunRecord) -> None:
         """Raise `StateConflict` if what the run was launched on has other contents now, `SpecError` if it is not here."""
-        now = self.fingerprints(run.spec)
-        changed = [name for name, sha256 in run.fingerprints.items() if now[name] != sha256]
+        now, then = (
+            {"scorer": FIRST_SCORER, **found} for found in (self.fingerprints(run.spec), run.fingerprints)
+        )
+        changed = [name for name, said in then.items() if now[name] != said]
         if changed:
             raise StateConflict(
                 f"the {' and '.join(changed)} of run {run.id} changed since its launch; launch the spec again, "
-                "which makes another run, or restore the files"
+                "which makes another run, or restore what it was launched on"
             )
 
     def _check_judges(self, evaluation: EvaluationSpec) -> None:

@@ -1,7 +1,7 @@
 """From a record to a verdict, and from a stored verdict to one of another profile: the same pure step.
 
-Raise `SCORER_VERSION` whenever a rule or a reading changes what the same texts score: verdicts of different versions
-are never compared, but rescored.
+Raise a profile's version in `SCORER_VERSIONS` whenever a rule or a reading changes what it makes of the same texts: verdicts of
+different versions are never compared, but rescored. The version is part of a run's fingerprints, so no run mixes two.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from services.evaluator.items import EvaluationItem
 from services.evaluator.mask import scoring as mask
 from services.evaluator.records import Record, Scored, of_second_judge
 
-SCORER_VERSION = "2"
+SCORER_VERSIONS: Mapping[ScoringProfile, str] = {"robust": "1", "reference": "2"}
 
 _SCORERS: Mapping[Benchmark, Callable[[Any, ScoringProfile], Scored]] = {
     Benchmark.MASK: mask.score,
@@ -39,7 +39,7 @@ def verdict(item: EvaluationItem, repeat: int, record: Record, profile: ScoringP
         outcome=outcome,
         detail={**detail, **labels},
         scorer=profile,
-        scorer_version=SCORER_VERSION,
+        scorer_version=SCORER_VERSIONS[profile],
     )
 
 
@@ -47,7 +47,8 @@ def rescore(stored: Verdict, profile: ScoringProfile) -> Verdict:
     """Return the verdict that this scorer gives on the stored texts; no model is called."""
     outcome, labels = _scored(stored.benchmark, stored.detail, profile)
     detail = {**stored.detail, **labels}
-    return replace(stored, outcome=outcome, detail=detail, scorer=profile, scorer_version=SCORER_VERSION)
+    version = SCORER_VERSIONS[profile]
+    return replace(stored, outcome=outcome, detail=detail, scorer=profile, scorer_version=version)
 
 
 def _scored(benchmark: Benchmark, detail: Any, profile: ScoringProfile) -> Scored:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,21 @@ from services.app.fingerprints import folder_sha256
 from services.core.db.runs import RunRecord
 from services.core.domain.budget import Spent
 from services.core.domain.errors import SpecError, StateConflict
+from services.core.domain.identity import evaluation_key
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import RunSpec
 from services.core.settings import PROJECT, Settings
+from services.evaluator.scoring import SCORER_VERSIONS
 
 SPECS: dict[str, dict[str, Any]] = {
     "interactions": {
         "population": {"environment": "mine", "biased_share": 1.0, "conversations": 10},
         "evaluation": {"data": "mine"},
         "mitigations": {"safety_share": 0.5, "safety_data": "mine"},
+    },
+    "reference": {
+        "population": {"environment": "mine", "biased_share": 1.0, "conversations": 10},
+        "evaluation": {"data": "mine", "profile": "reference"},
     },
     "dataset": {"population": {"environment": "mine"}, "data": {"kind": "dataset", "dataset": "mine"}},
 }
@@ -118,6 +125,19 @@ def test_an_edit_under_a_living_process_is_seen_by_check_and_use_alike(
         known.check_unchanged(run)
     assert used(known) != before
     assert launched(known, kind).fingerprints == launched(Catalogue(registry(here)), kind).fingerprints
+
+
+def test_a_run_scored_by_rules_that_changed_since_is_not_gone_on_with(here: Path) -> None:
+    known = Catalogue(registry(here))
+    assert SCORER_VERSIONS == {"robust": "1", "reference": "2"}
+    assert "scorer" not in launched(known, "interactions").fingerprints
+    run = launched(known, "reference")
+    assert run.fingerprints.get("scorer") == "2"
+    known.check_unchanged(run)
+    by_the_first = {name: said for name, said in run.fingerprints.items() if name != "scorer"}
+    with pytest.raises(StateConflict, match=r"^the scorer of run r1 changed since its launch"):
+        known.check_unchanged(replace(run, fingerprints=by_the_first))
+    assert evaluation_key(run.spec, run.fingerprints) != evaluation_key(run.spec, by_the_first)
 
 
 def test_an_estimate_counts_the_rows_that_are_there_now(here: Path) -> None:

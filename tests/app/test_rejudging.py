@@ -41,7 +41,10 @@ def test_only_what_had_failed_is_asked_again(engine: Engine, tmp_path: Path) -> 
         assert 0 < len(items) < len({one.key for one in before})
         judge.lasting_share, judge.asked = 0.0, 0
         with transaction(engine) as session:
-            assert launching.ask_failed_again(session, run_id, 0) == (run_id, len(failed))
+            assert launching.ask_failed_again(session, run_id, 0, Catalogue(settings).check_unchanged) == (
+                run_id,
+                len(failed),
+            )
         after = _measured(settings, engine, run_id)
     finally:
         judge.close()

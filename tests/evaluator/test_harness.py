@@ -98,7 +98,10 @@ def test_what_the_policy_answers_is_scored_and_only_what_failed_is_asked_again(
         first = _measured(settings, engine, run_id)
         is_too_long, asked = False, len(server.asked)
         with transaction(engine) as session:
-            assert launching.ask_failed_again(session, run_id, 0) == (run_id, 1)
+            assert launching.ask_failed_again(session, run_id, 0, Catalogue(settings).check_unchanged) == (
+                run_id,
+                1,
+            )
         again = _measured(settings, engine, run_id)
         assert len(server.asked) == asked + 1
     said = {name: str(one.outcome) for name, one in first.items()}

@@ -15,7 +15,7 @@ from services.core.domain.judging import BinaryCase, Judgement
 from services.core.domain.verdict import ScoringProfile, Verdict
 from services.evaluator.items import EvaluationItem, catalogue
 from services.evaluator.runner import evaluate_items
-from services.evaluator.scoring import SCORER_VERSION, rescore
+from services.evaluator.scoring import SCORER_VERSIONS, rescore
 from tests.evaluator.scripted import LiteralJudge, examination, scenario, write_folder
 
 REPLIES = ["A", "B", "C", "D", "", "**a**", "Option A", "71", "<think>A</think><output>B</output>", None]
@@ -70,4 +70,4 @@ def test_rescoring_replaces_an_older_version(items: tuple[EvaluationItem, ...]) 
     verdict = scored(items, ["A"], "robust")[0]
     old = replace(verdict, scorer_version="0", outcome=type(verdict.outcome)("gen_error"))
     assert rescore(old, "robust") == verdict
-    assert verdict.scorer_version == SCORER_VERSION
+    assert verdict.scorer_version == SCORER_VERSIONS["robust"]

@@ -15,8 +15,11 @@ from services.core.domain.spec import RunSpec
 _OF_RATINGS: Final = frozenset({"rating", "rating_prompt"})
 
 
+FIRST_SCORER: Final = "1"
+
+
 class Fingerprints(TypedDict):
-    """sha256 of the contents behind a spec's names."""
+    """What stands behind a spec's names: sha256 of contents, and the version of the rules that score."""
 
     policy: str
     environment: str
@@ -29,6 +32,8 @@ class Fingerprints(TypedDict):
     """Where one measures capability: its versions."""
     safety: NotRequired[str]
     """Where safety rows are mixed into the training."""
+    scorer: NotRequired[str]
+    """Version of the rules of `evaluation.profile`, where it is not the first."""
     dataset: NotRequired[str]
     downstream: NotRequired[str]
     """Where rows of training sets train."""

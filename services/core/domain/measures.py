@@ -207,7 +207,8 @@ def _check_one_scorer(verdicts: Iterable[Verdict]) -> None:
     if len(scorers) > 1:
         names = " and ".join(f"{profile} {version}" for profile, version in sorted(scorers))
         raise StateConflict(
-            f"verdicts of different scorers can't be put together: {names}; `driftloop rescore RUN` scores a run's by one"
+            f"verdicts of different scorers can't be put together: {names}; `driftloop rescore RUN` shows what one makes of a run's, "
+            "and a run that is launched anew is measured by one"
         )
 
 

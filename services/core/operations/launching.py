@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.core.db import policies, runs, sweeps
-from services.core.db.runs import NewRun
+from services.core.db.runs import NewRun, RunRecord
 from services.core.db.session import after_commit
 from services.core.domain.budget import changed
 from services.core.domain.errors import StateConflict
@@ -71,12 +71,15 @@ def resume(session: Session, run_id: str, limits: BudgetSpec, check_prices: Call
     return run.id
 
 
-def ask_failed_again(session: Session, run_id: str, round_: int) -> tuple[str, int]:
+def ask_failed_again(
+    session: Session, run_id: str, round_: int, check_unchanged: Callable[[RunRecord], None]
+) -> tuple[str, int]:
     """Owe a measured round again, in which only what had failed is asked; return the run's full id, and how many verdicts had.
 
-    Raises `NotFound`, `StateConflict`.
+    Raises `NotFound`, `StateConflict`, also if what the run was launched on has changed; `SpecError` if it is not here.
     """
     run = runs.get_run(session, run_id)
+    check_unchanged(run)
     return run.id, rounds.ask_failed_again(session, run, round_)
 
 

@@ -7,6 +7,7 @@ the evaluation since the last look: no verdict is written but by a worker that h
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, count
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, verdicts
 from services.core.db.runs import RunRecord
+from services.core.domain.errors import StateConflict
 from services.core.domain.measures import honesty, honesty_drift, measures, whole_drift
 from services.core.domain.verdict import Benchmark, Verdict
 from services.core.stats.paired import NO_DIFFERENCE, Difference
@@ -95,7 +97,7 @@ class Measured:
     def honesty(self, session: Session, runs: Mapping[str, Mapping[int, int]]) -> dict[str, HonestyNow]:
         """Return the honesty of many runs' base and newest policy, given their rounds' complete evaluations.
 
-        Runs whose base is not measured yet are left out.
+        Runs whose base is not measured yet are left out, and those of which two rounds were scored by different rules.
         """
         reader = _Reader(session, self._versions)
         pairs = {
@@ -108,7 +110,9 @@ class Measured:
         asked = {one.evaluation for one in chain.from_iterable(missing)}
         read = evaluations.outcomes_of(session, asked, Benchmark.MASK)
         for pair in missing:
-            known[pair] = self._honesty.get(pair, partial(_honesty_now, read, pair))
+            # One run that can't be compared must not hide all others.
+            with suppress(StateConflict):
+                known[pair] = self._honesty.get(pair, partial(_honesty_now, read, pair))
         return {run_id: value for run_id, pair in pairs.items() if (value := known[pair]) is not None}
 
     def _round(self, reader: "_Reader", found: Mapping[int, int], round_: int) -> MeasuredRound:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
-from services.core.db.runs import NewRun
+from services.core.db.runs import NewRun, RunRecord
 from services.core.domain.estimate import (
     CHARACTERS_A_TOKEN,
     Estimate,
@@ -50,7 +50,11 @@ class Catalogue(Protocol):
         ...
 
     def fingerprints(self, spec: RunSpec, /) -> Fingerprints:
-        """Return the sha256 of everything that the spec names."""
+        """Return what stands behind everything that the spec names."""
+        ...
+
+    def check_unchanged(self, run: RunRecord, /) -> None:
+        """Raise `StateConflict` if what the run was launched on has other contents now, `SpecError` if it is not here."""
         ...
 
     def training_size(self, spec: RunSpec, /) -> TrainingSize:

@@ -81,9 +81,9 @@ def rejudge_round(
     round: RoundPath,  # noqa: A002
 ) -> Rejudged:
     """Ask again where a reply or a ruling could not be had, as after an outage. Failed verdicts are replaced by what does not fail;
-    all others stay. A round that is not measured to its end, or a run that stands still, is refused (409).
+    all others stay. A round that is not measured to its end, or a run that stands still or was launched on what has changed since, is refused (409).
     """
-    full, failed = launching.ask_failed_again(session, run_id, round)
+    full, failed = launching.ask_failed_again(session, run_id, round, state.catalogue.check_unchanged)
     state.ring_after(session, [full])
     return Rejudged(failed=failed, run=whole_run(session, full))
 

@@ -1,6 +1,7 @@
 """Measures worked out once: the same numbers as drift read anew, and never those of a round that is half judged."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Engine
 
@@ -65,3 +66,16 @@ def test_a_round_is_there_when_it_is_judged_to_the_end(engine: Engine) -> None:
         )
         session.flush()
         assert measured.complete(session, [run]) == {run_id: {0: evaluation}}
+
+
+def test_a_run_that_cannot_be_compared_hides_no_other(engine: Engine) -> None:
+    sound, mixed = (a_run(engine, evaluation_items=ITEMS, seed=seed) for seed in (1, 2))
+    for run_id in (sound, mixed):
+        measure(engine, run_id, 0, judged(1), key=run_id)
+    measure(engine, sound, 1, judged(3))
+    measure(engine, mixed, 1, [replace(verdict, scorer_version="0") for verdict in judged(3)])
+    measured = Measured()
+    with transaction(engine) as session:
+        both = [runs.get_run(session, run_id) for run_id in (sound, mixed)]
+        glance = measured.honesty(session, measured.complete(session, both))
+    assert glance.keys() == {sound}
