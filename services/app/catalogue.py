@@ -124,9 +124,6 @@ class Catalogue:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self.environments: Mapping[str, Path] = {
-            path.parent.name: path.parent for path in settings.scenarios.glob("*/environment.yaml")
-        }
         self._bases = known_bases(settings)
         self._endpoints = known_endpoints(settings)
         self._safety = {**SAFETY, **settings.safety_data}
@@ -140,6 +137,12 @@ class Catalogue:
         self._read_safety = kept_while_unchanged(read_safety)
         self._read_set = kept_while_unchanged(read_set)
         self._measured = lru_cache(maxsize=16)(self._measured_anew)
+
+    @property
+    def environments(self) -> Mapping[str, Path]:
+        """Return the environments' folders by name, those that are there now."""
+        found = self._settings.scenarios.glob("*/environment.yaml")
+        return {path.parent.name: path.parent for path in sorted(found)}
 
     def check(self, spec: RunSpec) -> None:
         """Raise `SpecError` for whatever this installation can't serve."""

@@ -140,6 +140,15 @@ def test_a_run_scored_by_rules_that_changed_since_is_not_gone_on_with(here: Path
     assert evaluation_key(run.spec, run.fingerprints) != evaluation_key(run.spec, by_the_first)
 
 
+def test_an_environment_that_is_put_there_later_is_known(here: Path) -> None:
+    known = Catalogue(registry(here))
+    with pytest.raises(SpecError, match=r"population\.environment: 'other' is not"):
+        known.environment("other")
+    shutil.copytree(here / "scenarios/mine", here / "scenarios/other")
+    assert known.environment("other").scenarios
+    assert list(known.environments) == ["mine", "other"]
+
+
 def test_an_estimate_counts_the_rows_that_are_there_now(here: Path) -> None:
     known = Catalogue(registry(here))
     before = known.outline(spec("interactions")).evaluation
