@@ -5,7 +5,10 @@ shard's row and refuses a claim that another attempt has superseded (`StaleClaim
 dead, and is not, can change nothing.
 
 Locks are taken in one order, shards before their run (`events.append` locks the run), so no two workers wait for each
-other.
+other. Shards are owed only under their run's lock: whoever has it knows all shards, and those that appeared while it was waited
+for must be locked first (`queue.rounds.hold`). Who locks several runs (a sweep's launch) takes each with its shards, in the order of
+their identities. A claim alone may wait for a shard of another run, its twin, which is in a claim that has not been committed;
+the twin's claimant wants nothing more but its own run.
 
 The clock is the database's (`now()`), so workers on several machines need not agree on the time.
 """
@@ -327,9 +330,15 @@ def stop_all(session: Session, run_id: str) -> None:
     session.execute(update(Phase).where(running).values(**_OWED_AGAIN))
 
 
-def lock_all(session: Session, run_id: str) -> None:
-    """Lock a run's shards, before the run itself is locked."""
-    session.execute(select(Phase.id).where(Phase.run_id == run_id).order_by(Phase.id).with_for_update())
+def lock_all(session: Session, run_id: str) -> int:
+    """Lock the shards that a run has now, before the run itself is locked; return how many there are."""
+    shards = select(Phase.id).where(Phase.run_id == run_id).order_by(Phase.id).with_for_update()
+    return len(session.execute(shards).all())
+
+
+def count(session: Session, run_id: str) -> int:
+    """Return how many shards a run has."""
+    return session.execute(select(func.count()).where(Phase.run_id == run_id)).scalar_one()
 
 
 def _is_current(claim: Claim):  # a SQLAlchemy clause

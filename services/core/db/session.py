@@ -7,6 +7,7 @@ commit. Timeouts are explicit, so that a stuck statement is an error and not a h
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -81,6 +82,11 @@ def is_lost(error: Exception) -> bool:
     return isinstance(error, DatabaseError) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
+
+
+def is_contended(error: DBAPIError) -> bool:
+    """Tell whether Postgres gave up what was asked of it only because others were in the way, so that it may succeed next time."""
+    return isinstance(error.orig, DeadlockDetected | LockNotAvailable | SerializationFailure)
 
 
 def after_commit(session: Session, call: Callable[[], object]) -> None:

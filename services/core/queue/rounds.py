@@ -126,9 +126,18 @@ def ask_failed_again(session: Session, run: RunRecord, round_: int) -> int:
 
 
 def hold(session: Session, run_id: str) -> RunStatus:
-    """Keep a run as it is until the transaction ends, and return its status. Raises `NotFound` if it is gone."""
-    phases.lock_all(session, run_id)
-    return runs.lock_status(session, run_id)
+    """Keep a run and all its shards as they are until the transaction ends, and return its status. Raises `NotFound` if it is gone.
+
+    A phase that closes while its shards are waited for owes others, which are not among those that were looked for. They can't be
+    locked behind the run: so all is let go, and locked again with them.
+    """
+    while True:
+        with session.begin_nested() as attempt:
+            locked = phases.lock_all(session, run_id)
+            status = runs.lock_status(session, run_id)
+            if phases.count(session, run_id) == locked:
+                return status
+            attempt.rollback()
 
 
 def close_phase(session: Session, claim: Claim) -> None:

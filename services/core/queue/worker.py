@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from services.core.db import phases
 from services.core.db.phases import Claim
-from services.core.db.session import is_lost, transaction
+from services.core.db.session import is_contended, is_lost, transaction
 from services.core.domain.errors import DatabaseError, LoopError, OutOfBudget, StaleClaim
 from services.core.domain.phases import PhaseName
 from services.core.queue.lease import Grip, Lease
@@ -55,7 +56,7 @@ class Worker:
     """The runs to work; None for all."""
 
     def work_one(self) -> bool:
-        """Work one due shard; False if none was due, or if the database is away and a moment was waited for it."""
+        """Work one due shard; False if none was due or could be claimed, or if the database is away and a moment was waited for it."""
         claim: Claim | None = None
         try:
             with transaction(self.engine) as session:
@@ -64,6 +65,11 @@ class Worker:
         except DatabaseError as error:
             log.warning("nothing can be claimed", error=str(error))
             time.sleep(TRY_AGAIN_S)
+            return False
+        except OperationalError as error:
+            if claim is not None or not is_contended(error):
+                raise
+            log.warning("nothing can be claimed now: others are in the way", error=str(error.orig))
             return False
         except Stop:
             # It may come at any point behind the claim, also between two lines.

@@ -1,6 +1,11 @@
 """Small real rows for database tests."""
 
-from sqlalchemy import Engine
+import time
+from concurrent.futures import Future
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from services.core.db import budgets, phases
 from services.core.db.runs import NewRun
@@ -51,3 +56,10 @@ def run_out(engine: Engine, spent_tokens: int, **changes: object) -> str:
         budgets.pay(session, run_id, spent_tokens, None)
         assert run_id in budgets.stop_used_up(session)
     return run_id
+
+
+def await_a_waiting_lock(session: Session, waiting: Future[Any]) -> None:
+    """Return when another transaction waits for a lock, or, in place of waiting, has ended."""
+    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    while not waiting.done() and session.execute(query).scalar_one() == 0:
+        time.sleep(0.01)

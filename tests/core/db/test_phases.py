@@ -1,12 +1,10 @@
 """The phase machine against real Postgres: who may work what, and who may write."""
 
 import threading
-import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session
 
 from services.core.db import phases, runs
 from services.core.db.phases import Claim
@@ -14,7 +12,7 @@ from services.core.db.session import transaction
 from services.core.domain.errors import StaleClaim
 from services.core.domain.phases import Owed, PhaseName, RunStatus, ShardStatus
 from services.core.queue import rounds
-from tests.core.db.builders import a_run
+from tests.core.db.builders import a_run, await_a_waiting_lock
 from tests.core.db.facts import shards_of
 
 ALL = list(PhaseName)
@@ -242,12 +240,6 @@ def test_two_who_claim_at_the_same_moment_never_work_one_work_key(engine: Engine
     assert (second is None) is is_kept
     with transaction(engine) as session:
         assert session.execute(text("SELECT count(*) FROM phases WHERE status = 'running'")).scalar_one() == 1
-
-
-def await_a_waiting_lock(session: Session, waiting: Future[Claim | None]) -> None:
-    query = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-    while not waiting.done() and session.execute(query).scalar_one() == 0:
-        time.sleep(0.01)
 
 
 def test_owing_twice_owes_once(engine: Engine) -> None:

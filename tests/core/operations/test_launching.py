@@ -19,7 +19,7 @@ from services.core.domain.phases import PhaseName, RunStatus
 from services.core.operations import launching
 from services.core.operations.launching import NewArm
 from services.core.queue import rounds
-from tests.core.db.builders import a_new_run, a_run, close_next, run_out
+from tests.core.db.builders import a_new_run, a_run, await_a_waiting_lock, close_next, run_out
 
 
 def status(engine: Engine, run_id: str) -> RunStatus:
@@ -65,6 +65,44 @@ def cancel(engine: Engine, run_id: str, begun: threading.Event) -> None:
         run = runs.get_run(session, run_id)
         begun.set()
         rounds.cancel(session, run)
+
+
+def test_a_run_that_is_resumed_while_a_phase_closes_keeps_what_the_phase_made_due_from_workers(
+    engine: Engine,
+) -> None:
+    """A worker that claimed one of those shards would wait for the run, and the resuming for the shard."""
+    run_id = a_run(engine, evaluation_items=1)
+    with transaction(engine) as session:
+        last = phases.claim_next(session, list(PhaseName), "w", 60)
+    assert last is not None
+    is_held, go_on = threading.Event(), threading.Event()
+
+    def resume() -> None:
+        with transaction(engine) as session:
+            rounds.hold(session, run_id)
+            is_held.set()
+            go_on.wait()
+            rounds.resume(session, runs.get_run(session, run_id))
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction(engine) as session:
+            assert phases.finish(session, last)
+            rounds.close_phase(session, last)
+            resuming = pool.submit(resume)
+            await_a_waiting_lock(session, resuming)
+        is_held.wait(60)
+        claiming = pool.submit(claim, engine)
+        with transaction(engine) as session:
+            await_a_waiting_lock(session, claiming)
+        go_on.set()
+        resuming.result()
+        assert claiming.result() is None
+    assert claim(engine) is not None
+
+
+def claim(engine: Engine) -> Claim | None:
+    with transaction(engine) as session:
+        return phases.claim_next(session, list(PhaseName), "w", 60)
 
 
 def an_adapter(engine: Engine, claim: Claim, folder: Path) -> None:

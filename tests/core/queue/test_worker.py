@@ -3,10 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 
 from services.core.db import phases, runs
 from services.core.db.phases import Claim
@@ -18,7 +21,7 @@ from services.core.queue import rounds
 from services.core.queue.lease import Grip
 from services.core.queue.stop import Stop
 from services.core.queue.worker import Handler, Ring, Worker
-from tests.core.db.builders import a_run
+from tests.core.db.builders import a_run, await_a_waiting_lock
 from tests.core.db.facts import shards_of
 
 
@@ -148,6 +151,38 @@ def test_a_lost_database_is_no_fault_of_the_shard(engine: Engine, lose: Callable
 def test_a_worker_outlives_a_database_that_is_away(tmp_path: Path) -> None:
     nowhere = open_engine(f"postgresql://nobody@/none?host={tmp_path}")
     assert a_worker(nowhere, nothing).work_one() is False
+
+
+def test_a_claim_that_loses_a_deadlock_is_made_another_time(engine: Engine) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    worker = a_worker(engine, nothing)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            runs.lock_status(session, run_id)
+            claiming = pool.submit(worker.work_one)  # it has the shard, and waits for the run
+            await_a_waiting_lock(session, claiming)
+            phases.lock_all(session, run_id)
+        assert claiming.result() is False
+    assert worker.work_one()
+
+
+@pytest.mark.parametrize(("limit", "is_tried_again"), [("lock_timeout", True), ("statement_timeout", False)])
+def test_only_a_claim_that_others_are_in_the_way_of_is_made_another_time(
+    engine: Engine, database_url: str, limit: str, is_tried_again: bool
+) -> None:
+    run_id = a_run(engine, evaluation_items=1)
+    impatient = open_engine(database_url)
+
+    @event.listens_for(impatient, "begin")
+    def _(connection: Connection) -> None:
+        connection.execute(text(f"SET LOCAL {limit} = '100ms'"))
+
+    refused = nullcontext() if is_tried_again else pytest.raises(OperationalError, match="statement timeout")
+    with transaction(engine) as session, refused:
+        runs.lock_status(session, run_id)
+        assert a_worker(impatient, nothing).work_one() is False
+    assert a_worker(engine, nothing).work_one()
+    impatient.dispose()
 
 
 def test_a_cancelled_run_is_dropped_in_mid_work_and_its_shard_is_owed(engine: Engine) -> None:
