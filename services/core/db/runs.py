@@ -154,6 +154,13 @@ def lock_status(session: Session, run_id: str) -> RunStatus:
     return RunStatus(status)
 
 
+def keep(session: Session, run_id: str) -> None:
+    """Keep a run from being deleted until the transaction ends, in nobody else's way. Raises `NotFound` if it is gone."""
+    query = select(Run.id).where(Run.id == run_id).with_for_update(read=True, key_share=True)
+    if session.execute(query).scalar_one_or_none() is None:
+        raise NotFound(_NO_RUN.format(run_id))
+
+
 def delete_run(session: Session, run_id: str) -> None:
     """Delete a run and all that belongs to it alone, also the sweeps that it was the last run of.
 

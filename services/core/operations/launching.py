@@ -14,7 +14,7 @@ from services.core.db import policies, runs, sweeps
 from services.core.db.runs import NewRun, RunRecord
 from services.core.db.session import after_commit
 from services.core.domain.budget import changed
-from services.core.domain.errors import StateConflict
+from services.core.domain.errors import NotFound, StateConflict
 from services.core.domain.phases import RunStatus
 from services.core.domain.spec import BudgetSpec, RunSpec
 from services.core.queue import rounds
@@ -46,10 +46,14 @@ class LaunchedSweep:
 def launch(session: Session, name: str, arms: Sequence[NewArm], again: bool = False) -> LaunchedSweep:
     """Create, find or resume the run of every arm, and the sweep that holds them together.
 
-    Runs are written in the order of their identities, so that two launches of the same arms never wait for each other.
+    Runs are written, and kept, in the order of their identities, so that two launches of the same arms never wait for each
+    other. Raises `StateConflict` if a run that was found is deleted at this very moment.
     """
     by_identity = sorted(arms, key=lambda arm: arm.run.spec_hash)
-    found = {arm.run.spec_hash: rounds.launch(session, arm.run, again) for arm in by_identity}
+    try:
+        found = {arm.run.spec_hash: rounds.launch(session, arm.run, again) for arm in by_identity}
+    except NotFound as gone:
+        raise StateConflict("a run of this spec was deleted at this very moment; launch again") from gone
     launched = tuple(found[arm.run.spec_hash] for arm in arms)
     if len(arms) == 1 and not arms[0].labels:
         return LaunchedSweep(None, launched)

@@ -31,6 +31,7 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
 
     With `again`, a finished run is repeated under the next repetition number; an unfinished one is resumed all the
     same, under the larger of its budget and the new spec's, and left as it is if that is used up.
+    A run that was found can't be deleted until the transaction ends. Raises `NotFound` if it is gone this very moment.
     """
     latest = runs.latest_repetition(session, new.spec_hash)
     repetition = runs.next_repetition(session, new.spec_hash)
@@ -39,10 +40,12 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
         spent = _go_on(session, latest, raised(latest.budget, new.spec.budget))
         return launched if spent is None else Launched(latest.id, LaunchOutcome.OUT_OF_BUDGET)
     if launched.outcome is not LaunchOutcome.CREATED:
+        runs.keep(session, launched.run_id)
         return launched
     policies.publish_base(session, new.spec.policy)
     run_id = runs.insert_run(session, new, repetition)
     if run_id is None:  # another launcher of the same spec was quicker
+        runs.keep(session, launched.run_id)
         return Launched(launched.run_id, LaunchOutcome.RESUMED)
     events.append(session, run_id, EventKind.RUN_LAUNCHED, name=new.spec.name)
     _owe(session, runs.get_run(session, run_id), first_phase(new.spec, new.evaluation_items))

@@ -193,6 +193,47 @@ def test_repetitions_are_counted_on_whichever_of_them_is_deleted(engine: Engine)
     assert a_run(engine) == f"{first}-3"
 
 
+@pytest.mark.parametrize("found", [RunStatus.SUCCEEDED, RunStatus.OUT_OF_BUDGET, RunStatus.FAILED])
+def test_an_arm_that_is_deleted_while_its_sweep_is_launched_is_a_conflict(
+    engine: Engine, found: RunStatus
+) -> None:
+    budget = {"tokens": 100}
+    deleted = run_out(engine, 120, budget=budget) if found is RunStatus.OUT_OF_BUDGET else a_run(engine)
+    with transaction(engine) as session:
+        runs.set_status(session, deleted, found)
+    arms = [NewArm({"seed": seed}, a_new_run(seed=seed, budget=budget)) for seed in (1, 2)]
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as session:
+            launching.delete(session, deleted)
+            launched = pool.submit(launch, engine, arms)
+            await_a_waiting_lock(session, launched)
+        with pytest.raises(StateConflict, match="was deleted at this very moment; launch again"):
+            launched.result()
+    assert launch(engine, arms) == [LaunchOutcome.CREATED, LaunchOutcome.CREATED]
+
+
+def test_a_finished_arm_can_not_be_deleted_while_its_sweep_is_launched(engine: Engine) -> None:
+    finished = a_run(engine)
+    with transaction(engine) as session:
+        runs.set_status(session, finished, RunStatus.SUCCEEDED)
+    with ThreadPoolExecutor(1) as pool, transaction(engine) as session:
+        launched = rounds.launch(session, a_new_run())
+        deleting = pool.submit(delete, engine, finished)
+        await_a_waiting_lock(session, deleting)
+        assert not deleting.done()
+        assert launched.outcome is LaunchOutcome.FINISHED
+
+
+def launch(engine: Engine, arms: list[NewArm]) -> list[LaunchOutcome]:
+    with transaction(engine) as session:
+        return [arm.outcome for arm in launching.launch(session, "s", arms).arms]
+
+
+def delete(engine: Engine, run_id: str) -> None:
+    with transaction(engine) as session:
+        launching.delete(session, run_id)
+
+
 def test_a_sweep_goes_with_its_last_run(engine: Engine) -> None:
     arms = [NewArm({"seed": seed}, a_new_run(seed=seed)) for seed in (1, 2)]
     with transaction(engine) as session:
