@@ -55,8 +55,8 @@ def _finished(job: TrainingJob) -> TrainedAdapter | None:
         record["threads"],
         record["wall_s"],
         record["examples"],
-        record["examples_cut"],
-        record["examples_dropped"],
+        record.get("examples_cut"),  # the version before counted neither
+        record.get("examples_dropped"),
     )
 
 

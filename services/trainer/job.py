@@ -85,10 +85,10 @@ class TrainedAdapter(NamedTuple):
     """In the training child, from reading the base to the finished folder."""
     examples: int
     """Rows that trained."""
-    examples_cut: int
-    """Of them, those that lost their end to `training.max_length`."""
-    examples_dropped: int
-    """Rows that did not train: their prompt alone fills `max_length`, or (KTO) the last one, alone in its batch."""
+    examples_cut: int | None
+    """Of them, those that lost their end to `training.max_length`; None if a version made the adapter that did not count them."""
+    examples_dropped: int | None
+    """Rows that did not train: their prompt alone fills `max_length`, or (KTO) the last one, alone in its batch. None as above."""
 
 
 def lineage(training: TrainingSpec, previous: Path | None) -> Lineage:

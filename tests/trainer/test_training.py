@@ -139,6 +139,15 @@ def test_a_finished_job_is_returned_and_not_trained_again(job, nursery, tmp_path
     assert one == two
 
 
+def test_an_adapter_that_the_version_before_finished_is_taken_without_counts_it_did_not_make(job, trained):
+    wanted = job(epochs=1)
+    done = trained(wanted)
+    record = json.loads((done.path / RECORD).read_text())
+    del record["examples_cut"], record["examples_dropped"]
+    (done.path / RECORD).write_text(json.dumps(record))
+    assert trained(wanted) == done._replace(examples_cut=None, examples_dropped=None)
+
+
 def test_another_job_at_the_same_place_is_refused(job, trained):
     trained(job())
     with pytest.raises(TrainingError, match="holds the adapter of another training"):
