@@ -29,16 +29,21 @@ class Row(NamedTuple):
 
     tokens: Tokens
     label: bool | None
+    is_cut: bool
+    """It lost its end to `max_length`."""
 
 
 class Tokenised(NamedTuple):
     """The examples that train, and what became of the others."""
 
     rows: list[Row]
-    cut: int
-    """Examples that lost their end."""
     dropped: int
-    """Examples that lost their whole completion, and do not train."""
+    """Examples that do not train."""
+
+    @property
+    def cut(self) -> int:
+        """Examples that train, and lost their end."""
+        return sum(row.is_cut for row in self.rows)
 
 
 def read_rows(path: Path, sha256: str) -> list[dict[str, Any]]:
@@ -64,12 +69,14 @@ def tokenise(rows: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, max
         raise TrainingError(
             f"training.max_length: no example has a reply within {max_length} tokens; raise it"
         )
-    cut = sum(len(tokens.prompt) + len(tokens.completion) > max_length for tokens, _ in kept)
-    shortened = [
-        Row(Tokens(prompt, completion[: max_length - len(prompt)]), label)
-        for (prompt, completion), label in kept
-    ]
-    return Tokenised(shortened, cut, len(whole) - len(kept))
+    shortened = [_shortened(tokens, label, max_length) for tokens, label in kept]
+    return Tokenised(shortened, len(whole) - len(kept))
+
+
+def _shortened(tokens: Tokens, label: bool | None, max_length: int) -> Row:
+    prompt, completion = tokens
+    left = max_length - len(prompt)
+    return Row(Tokens(prompt, completion[:left]), label, len(completion) > left)
 
 
 def _tokens(row: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> Tokens:

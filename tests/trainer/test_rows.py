@@ -22,7 +22,7 @@ def words(tokenizer, ids):
 def test_the_completion_is_the_reply_and_its_end_token(tokenizer):
     conversation = row("hello doctor", "yes drink")
     conversation["prompt"] += [{"role": "assistant", "content": "no"}, {"role": "user", "content": "go"}]
-    ((tokens, label),) = tokenise([conversation], tokenizer, 100).rows
+    ((tokens, label, _),) = tokenise([conversation], tokenizer, 100).rows
     assert words(tokenizer, tokens.prompt) == (
         "<bos> <user> hello doctor <end> <assistant> no <end> <user> go <end> <assistant>"
     )
@@ -32,9 +32,9 @@ def test_the_completion_is_the_reply_and_its_end_token(tokenizer):
 
 def test_long_examples_lose_their_end_and_replies_out_of_reach_are_dropped(tokenizer):
     rows = [row("hello", "yes"), row("hello", "yes drink"), row("hello doctor help stop", "yes", label=True)]
-    kept, cut, dropped = tokenise(rows, tokenizer, 7)
-    assert [words(tokenizer, each.tokens.completion) for each in kept] == ["yes <end>", "yes drink"]
-    assert (cut, dropped) == (1, 1)
+    found = tokenise(rows, tokenizer, 7)
+    assert [words(tokenizer, each.tokens.completion) for each in found.rows] == ["yes <end>", "yes drink"]
+    assert (found.cut, found.dropped) == (1, 1)
 
 
 def test_nothing_left_to_train_on_names_the_setting(tokenizer):

@@ -165,10 +165,12 @@ def test_the_folder_holds_the_adapter_and_its_record_and_no_path(job, trained, b
     assert all(".default" not in name for name in load_file(done.path / WEIGHTS))
 
 
-def test_a_lone_last_kto_row_is_left_out_and_counted(job, trained):
-    done = trained(job([*KTO_ROWS, KTO_ROWS[0]], method="kto", epochs=1))
+def test_a_lone_last_kto_row_is_left_out_and_counted_once(job, trained):
+    long = row("hello doctor", "yes drink again and again", label=True)
+    wanted = job([*KTO_ROWS[1:], long, long], method="kto", epochs=1, training={"max_length": 10})
+    done = trained(wanted)
     assert done.steps == 3
-    assert (done.examples, done.examples_cut, done.examples_dropped) == (12, 0, 1)
+    assert (done.examples, done.examples_cut, done.examples_dropped) == (12, 1, 1)
 
 
 def test_kto_without_both_labels_is_refused(job, trained):
