@@ -17,7 +17,7 @@ _END_BYTES = 1 << 20
 
 Value = TypeVar("Value")
 Stamp = tuple[tuple[str, int, int], ...]
-"""Of each file: name, bytes, nanoseconds of its last change."""
+"""Of each file: name, bytes, nanoseconds of its last change (ctime: unlike mtime, no copy or synchronisation sets it back)."""
 
 
 def kept_while_unchanged(read: Callable[[Path], Value]) -> Callable[[Path], Value]:
@@ -56,7 +56,7 @@ def _files(place: Path) -> list[Path]:
 
 def _stamp(place: Path) -> Stamp:
     looked_at = ((path, path.stat()) for path in _files(place))
-    return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in looked_at)
+    return tuple((str(path), stat.st_size, stat.st_ctime_ns) for path, stat in looked_at)
 
 
 def _content_sha256(path: Path) -> str:

@@ -149,6 +149,17 @@ def test_an_environment_that_is_put_there_later_is_known(here: Path) -> None:
     assert list(known.environments) == ["mine", "other"]
 
 
+def test_an_edit_that_keeps_size_and_time_of_modification_is_seen(here: Path) -> None:
+    """As `cp -p`, `rsync -t` and `touch -r` leave files behind."""
+    edited = here / "benchmarks/deceptionbench.json"
+    before, stat = folder_sha256(here / "benchmarks"), edited.stat()
+    while edited.stat().st_ctime_ns == stat.st_ctime_ns:  # until the file system's clock has ticked
+        edited.write_bytes(edited.read_bytes()[:-1] + b" ")
+        os.utime(edited, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (edited.stat().st_size, edited.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    assert folder_sha256(here / "benchmarks") != before
+
+
 def test_an_estimate_counts_the_rows_that_are_there_now(here: Path) -> None:
     known = Catalogue(registry(here))
     before = known.outline(spec("interactions")).evaluation
