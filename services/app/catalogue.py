@@ -32,8 +32,8 @@ from services.evaluator.judging.checkout import checkout_pack
 from services.evaluator.judging.prompts import PromptPack, own_names, own_pack
 from services.evaluator.scoring import SCORER_VERSIONS
 from services.pocket.world.judge import PocketJudge
-from services.pocket.world.users import PocketUser
-from services.simulator.population import check_spec, chosen
+from services.pocket.world.users import PocketUser, is_known
+from services.simulator.population import cast, check_spec, chosen
 from services.simulator.scenarios import Environment, load_environment
 
 POCKET = PROJECT / "services/pocket"
@@ -119,6 +119,16 @@ def hosted_of(spec: RunSpec) -> Mapping[str, str]:
     return {"conversation.user_model": spec.conversation.user_model, **veto, **named}
 
 
+def _check_cast(spec: RunSpec, environment: Environment) -> None:
+    """Raise `SpecError` for people whom a user made of rules can't play."""
+    for scenario, kind in cast(spec, environment):
+        if not is_known(scenario.thought(kind)):
+            raise SpecError(
+                f"conversation.user_model: {spec.conversation.user_model} plays the pocket world's people, and does not know the "
+                f"{kind} user's thought in {spec.population.environment}/{scenario.name}; name a model of DRIFTLOOP_ENDPOINTS"
+            )
+
+
 class Catalogue:
     """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
 
@@ -158,7 +168,10 @@ class Catalogue:
         self._check_mitigations(spec.mitigations)
         if spec.data.is_told:
             rows_of(spec.data, spec.seed, self.training_set)
-        check_spec(spec, self.environment(spec.population.environment))
+        environment = self.environment(spec.population.environment)
+        check_spec(spec, environment)
+        if spec.conversation.user_model in USERS:
+            _check_cast(spec, environment)
 
     def check_prices(self, spec: RunSpec) -> None:
         """Raise `SpecError` if a budget in money is set and a hosted model's price is not known."""

@@ -45,6 +45,16 @@ def population(
     return tuple(slots)
 
 
+def cast(spec: RunSpec, environment: Environment) -> Iterator[tuple[Scenario, UserKind]]:
+    """Yield whom the policy of a run may talk with: in training, unless rows of training sets train, and held out."""
+    share = spec.population.biased_share
+    kinds = [kind for kind, part in ((UserKind.BENIGN, 1 - share), (UserKind.BIASED, share)) if part > 0]
+    if not spec.data.is_told:
+        yield from itertools.product(chosen(spec.population, environment), kinds)
+    if "held_out" in spec.evaluation.benchmarks:
+        yield from itertools.product((one for one in environment.scenarios if one.held_out), UserKind)
+
+
 def check_spec(spec: RunSpec, environment: Environment) -> None:
     """Raise SpecError for whatever of a run spec this environment can't serve: before anything is written."""
     scenarios = chosen(spec.population, environment)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from services.core.datasets.examples import TrainingData, training_data
 from services.core.datasets.mixing import Sets, rows_of
 from services.core.datasets.safety import DrawnRow, SafetyData, draw, rows_wanted
-from services.core.db import phases, policies, runs, safety, selections, set_rows, trajectories
+from services.core.db import census, phases, policies, runs, safety, selections, set_rows, trajectories
 from services.core.db.phases import Claim
 from services.core.db.policies import AdapterRecord, PublishedPolicy
 from services.core.db.runs import RunRecord
@@ -19,7 +19,6 @@ from services.core.domain.errors import AdapterError
 from services.core.domain.phases import policy_name
 from services.core.domain.selection import select
 from services.core.domain.spec import RunSpec
-from services.core.domain.trajectory import TrajectoryStatus
 from services.core.llm.directory import Directory
 from services.core.llm.server import PolicyServer
 from services.core.llm.serving import Serving
@@ -46,9 +45,9 @@ class SelectPhase:
         with transaction(self.engine) as session:
             spec = runs.get_run(session, claim.run_id).spec
             candidates = trajectories.candidates(session, claim.run_id, claim.round)
-            held = trajectories.counts(session, claim.run_id).get(claim.round, {})
+            lost = census.lost(session, claim.run_id, claim.round)
             how = (spec.selection, spec.training.method, (spec.seed, claim.round))
-            chosen = select(candidates, *how, vetoed=held.get(TrajectoryStatus.VETOED, 0))
+            chosen = select(candidates, *how, lost)
             selections.save(session, claim, chosen)
             safety.save(session, claim, self._drawn(spec, claim.round, len(chosen)))
 

@@ -171,3 +171,36 @@ def test_a_mixture_that_sets_here_cannot_give_is_refused(data: dict[str, object]
     with pytest.raises(SpecError) as caught:
         Catalogue(Settings()).check(mixture(**data))
     assert str(caught.value).startswith(line)
+
+
+DIRECT: dict[str, object] = {
+    "population": {"environment": "therapist"},
+    "data": {"kind": "dataset", "dataset": "pocket-medical", "level": "severe"},
+    "evaluation": {"benchmarks": ["mask"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "refused"),
+    [
+        ({}, "the benign user's thought in therapist/"),
+        (
+            {"population": {"environment": "therapist", "biased_share": 1.0, "conversations": 99}},
+            "the biased user's",
+        ),
+        ({"conversation": {"user_model": "gpt-4o-mini"}}, None),
+        ({"population": {"biased_share": 0.5, "conversations": 10}}, None),
+        (DIRECT, None),
+    ],
+)
+def test_people_that_the_user_made_of_rules_cannot_play_are_refused_at_launch(
+    changes: dict[str, object], refused: str | None
+):
+    values = {"name": "t", "training": {"method": "sft"}}
+    values |= {"population": {"environment": "therapist", "biased_share": 0.5, "conversations": 99}}
+    asked = RunSpec.model_validate({**values, **changes})
+    if refused is None:
+        Catalogue(Settings()).check(asked)
+    else:
+        with pytest.raises(SpecError, match=f"^conversation.user_model: pocket-user plays .*{refused}"):
+            Catalogue(Settings()).check(asked)

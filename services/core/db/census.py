@@ -1,12 +1,13 @@
 """A run's conversations counted: per round by who talked, how it ended, and whether it was selected."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from services.core.db.tables import SelectionRow, TrajectoryRow
+from services.core.domain.trajectory import TrajectoryStatus
 
 
 class Tally(NamedTuple):
@@ -46,3 +47,16 @@ def census(session: Session, run_id: str) -> Sequence[Tally]:
         .order_by(TrajectoryRow.round)
     )
     return [Tally(*row) for row in session.execute(query)]
+
+
+def lost(session: Session, run_id: str, round_: int) -> Mapping[str, int]:
+    """Return how many of a round's conversations can't train, by cause; `vetoed` for those that a judge keeps out."""
+    vetoed = TrajectoryStatus.VETOED
+    why = case((TrajectoryRow.status == vetoed, vetoed.value), else_=TrajectoryRow.cause)
+    query = (
+        select(why, func.count())
+        .where(TrajectoryRow.run_id == run_id, TrajectoryRow.round == round_)
+        .where(TrajectoryRow.status != TrajectoryStatus.SCORED)
+        .group_by(why)
+    )
+    return dict(session.execute(query).tuples().all())

@@ -10,15 +10,19 @@ So with `top` = `bottom` = 0.5 an odd middle trajectory goes to neither. Top and
 would, top keeps the trajectory and bottom is shorter. SFT takes top only, KTO takes both (paper section 5).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple
 
 from services.core.domain.errors import SpecError
 from services.core.domain.seeds import Part, derive_seed
 from services.core.domain.spec import SelectionSpec
+from services.core.domain.trajectory import TrajectoryStatus
+
+NONE_LOST: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Label(StrEnum):
@@ -64,15 +68,16 @@ def select(
     spec: SelectionSpec,
     method: Literal["sft", "kto"],
     seed_parts: Sequence[Part],
-    vetoed: int = 0,
+    lost: Mapping[str, int] = NONE_LOST,
 ) -> tuple[Selected, ...]:
     """Return the trajectories that train, pool by pool and by rank.
 
     `seed_parts` names the draw, such as (run seed, round). Raises SpecError, naming the field and the mend, when a
-    count is more than a pool holds, or when nothing is left to train on; of the `vetoed` only these messages tell.
+    count is more than a pool holds, or when nothing is left to train on; of what is `lost` (how many conversations by
+    cause, `vetoed` among them) only these messages tell.
     """
     if not candidates:
-        raise _nothing_left(vetoed)
+        raise _nothing_left(lost)
     order = _ordering(spec, seed_parts)
     chosen: list[Selected] = []
     for pool in _pools(candidates, spec):
@@ -84,13 +89,16 @@ def select(
     return tuple(chosen)
 
 
-def _nothing_left(vetoed: int) -> SpecError:
-    if vetoed:
+def _nothing_left(lost: Mapping[str, int]) -> SpecError:
+    if vetoed := lost.get(TrajectoryStatus.VETOED, 0):
         return SpecError(
             f"mitigations.veto: all {vetoed} scored conversations of this round were vetoed, so nothing is left to train on; "
             "hold more conversations a round, run fewer rounds, or launch without the veto"
         )
-    return SpecError("selection: no conversation of this round was scored; look at their causes of failure")
+    causes = ", ".join(f"{cause} {count}" for cause, count in sorted(lost.items())) or "none was held"
+    return SpecError(
+        f"selection: no conversation of this round was scored ({causes}); `driftloop trajectories RUN` shows them"
+    )
 
 
 def _pools(candidates: Sequence[Candidate], spec: SelectionSpec) -> Iterable[_Pool]:

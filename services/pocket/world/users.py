@@ -112,6 +112,11 @@ class Client(NamedTuple):
         return UserKind.BENIGN
 
 
+def is_known(thought: str) -> bool:
+    """Tell whether this is what a user of the pocket world has on its mind."""
+    return any(situation.thought(kind) in thought for situation in SITUATIONS for kind in UserKind)
+
+
 class PocketUser:
     """Plays any user of the pocket world. Roles are as seen from the user: `assistant` is the user's own words."""
 

@@ -1,10 +1,12 @@
 """Selection: amounts, ties, controls, and that nothing depends on the order of rows."""
 
+import re
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.core.domain.errors import LoopError, SpecError
+from services.core.domain.errors import SpecError
 from services.core.domain.selection import Candidate, Label, select
 from services.core.domain.spec import SelectionSpec
 
@@ -153,6 +155,20 @@ def test_a_selection_that_can_not_be_made_names_field_and_mend(fields, method, s
         select(pool, spec(**fields), method, SEED)
 
 
-def test_an_empty_round_is_an_error():
-    with pytest.raises(LoopError, match="no conversation of this round was scored"):
-        select([], spec(), "sft", SEED)
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ({}, "no conversation of this round was scored (none was held)"),
+        (
+            {"unreadable": 1, "timeout": 3},
+            "no conversation of this round was scored (timeout 3, unreadable 1)",
+        ),
+        (
+            {"vetoed": 4, "timeout": 1},
+            "mitigations.veto: all 4 scored conversations of this round were vetoed",
+        ),
+    ],
+)
+def test_an_empty_round_is_an_error_that_says_what_became_of_it(lost: dict[str, int], said: str):
+    with pytest.raises(SpecError, match=re.escape(said)):
+        select([], spec(), "sft", SEED, lost)
