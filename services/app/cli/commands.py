@@ -12,6 +12,7 @@ from rich.text import Text
 from services.app.cli import reporting
 from services.app.cli.costs import cost_table, cost_words
 from services.app.cli.launching import Launched, SpecFile, raise_if_failed, read_spec, watch_to_end
+from services.app.cli.quantities import counted
 from services.app.cli.terminal import label_text, print_json
 from services.app.service import Service, reach
 from services.core.domain.phases import RunStatus
@@ -45,7 +46,7 @@ def demo(out: Path) -> None:
         raise_if_failed(watch_to_end(service, launched.titles, console))
         written = reporting.write(service.client, launched.names, out)
         study = service.client.studies.get(launched.names)
-    console.print(reporting.table(study))
+    console.print(reporting.table(study, console))
     console.print(f"The report is [bold]{out / 'report.html'}[/bold]: open it in a browser.")
     console.print(f"Beside it: {', '.join(path.name for path in written if path.suffix != '.html')}")
     console.print("Next: `driftloop list`, `driftloop trajectories RUN --best`, `driftloop drift RUN`")
@@ -85,7 +86,7 @@ def _shown(is_watched: bool, as_json: bool) -> Console:
 def _tell_result(study: StudyView | None, run_ids: Iterable[str]) -> None:
     """Print what runs came to, or, if they are still worked elsewhere, how to follow them."""
     if study is not None:
-        console.print(reporting.table(study))
+        console.print(reporting.table(study, console))
     else:
         console.print(f"`driftloop watch {' '.join(run_ids)}` shows how far it is", soft_wrap=True)
 
@@ -200,8 +201,8 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
         if run.outcome != "created":
             console.print(f"run {run.id} would be {run.outcome}  {label_text(run.labels)}", highlight=False)
     console.print(
-        f"{len(plan.runs)} runs, {plan.rounds} rounds of training, {_what_trains(plan)}, "
-        f"up to {plan.items:,} benchmark items; nothing was started",
+        f"{counted(len(plan.runs), 'run')}, {counted(plan.rounds, 'round')} of training, {_what_trains(plan)}, "
+        f"up to {counted(plan.items, 'benchmark item')}; nothing was started",
         highlight=False,
     )
     console.print(cost_table(plan.estimate))
@@ -211,7 +212,7 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
 
 
 def _what_trains(plan: Plan) -> str:
-    parts = [f"{plan.conversations:,} conversations" if plan.conversations or not plan.rows else ""]
-    parts.append(f"{plan.rows:,} rows" if plan.rows else "")
-    how_long = f"{plan.steps:,} steps (about {plan.tokens:,} tokens)"
+    parts = [counted(plan.conversations, "conversation") if plan.conversations or not plan.rows else ""]
+    parts.append(counted(plan.rows, "row") if plan.rows else "")
+    how_long = f"{counted(plan.steps, 'step')} (about {plan.tokens:,} tokens)"
     return ", ".join(filter(None, [*parts, how_long]))

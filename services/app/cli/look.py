@@ -33,7 +33,7 @@ def list_runs(as_json: bool) -> None:
 
 
 def show(run_id: str, as_json: bool) -> None:
-    """Print one run: state, spec, drift."""
+    """Print one run: spec, state, drift; what was measured comes last, where a terminal stops."""
     with reach(Settings()) as service:
         run = service.client.runs.get(run_id)
         phases = list(service.client.runs.phases(run.id))
@@ -47,6 +47,7 @@ def show(run_id: str, as_json: bool) -> None:
         more = {"phases": phases, "conversations": held, "alerts": alerts, "agreement": agreed}
         print_json(run.model_dump(mode="json") | more)
         return
+    console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
     console.print(terminal.run_table([run]))
     if run.error:
         console.print(Text(run.error, style="red"))
@@ -55,10 +56,9 @@ def show(run_id: str, as_json: bool) -> None:
         console.print(Text(terminal.round_line(made), style="dim"))
         if made.alert is not None:
             console.print(Text(terminal.alert_line(made.alert), style="bold yellow"))
-    console.print(reporting.table(study))
+    console.print(reporting.table(study, console))
     for line in reporting.agreement_lines(study):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
 
 
 def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
@@ -71,7 +71,7 @@ def drift(names: Sequence[str], out: Path | None, as_json: bool) -> None:
     if as_json:
         print(reporting.as_json(study), end="")
     elif out is None:
-        console.print(reporting.table(study))
+        console.print(reporting.table(study, console))
 
 
 def rescore(run_id: str, profile: ScoringProfile | None, as_json: bool) -> None:
@@ -105,6 +105,9 @@ def trajectories(which: Which, best_first: bool, limit: int, as_json: bool) -> N
         found = list(service.client.trajectories.list(which, sort, limit))
     if as_json:
         print_json(found)
+        return
+    if not found:
+        console.print("no conversation of this run matches; without options all are listed", highlight=False)
         return
     console.print(terminal.trajectory_table(found))
     if len(found) == limit:

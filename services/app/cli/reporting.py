@@ -4,19 +4,39 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from services.core.domain.errors import SpecError
 from services.core.rest.client import Client
 from services.core.rest.studies import StudyView
 
+_NAME_WIDTH, _ANY_WIDTH = 12, 1000
 
-def table(study: StudyView) -> Table:
-    """Return the drift table."""
+
+def table(study: StudyView, console: Console) -> Table:
+    """Return the drift table as it fits a console: no interval over two lines; what has no room is left out, and named."""
     from services.simulator.report.table import drift_table
     from services.simulator.report.wire import study_of
 
-    return drift_table(study_of(study))
+    made = drift_table(study_of(study))
+    name, *others = made.columns
+    for column in others:
+        column.no_wrap = True
+    if not _fits(made, console):
+        name.max_width, made.padding = _NAME_WIDTH, (0, 0, 0, 0)
+    left_out: list[str] = []
+    while not _fits(made, console) and len(made.columns) > 1:
+        left_out.append(str(made.columns.pop().header).replace("-\n", ""))
+    if left_out:
+        made.caption = Text(f"A wider terminal also shows: {', '.join(reversed(left_out))}.\n{made.caption}")
+    return made
+
+
+def _fits(made: Table, console: Console) -> bool:
+    unbounded = console.options.update(max_width=_ANY_WIDTH)
+    return console.measure(made, options=unbounded).maximum <= console.width
 
 
 def agreement_lines(study: StudyView) -> list[str]:

@@ -16,8 +16,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from services.app.cli.quantities import duration
 from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus
+from services.core.domain.trajectory import TrajectoryStatus
 from services.core.rest.models import AlertView, EventView, RoundView, RunSummary, RunView, SafetyRows
 from services.core.rest.scenarios import PreviewView, ScenarioSummary
 from services.core.rest.tokens import TokenView
@@ -111,22 +113,27 @@ def _clock(seconds: float) -> str:
 
 
 def run_table(runs: Iterable[RunSummary]) -> Table:
-    """Return the list of runs."""
-    table = Table(
-        "run", "name", "status", "biased", "method", "selection", "seed", "rounds", "created", box=None
-    )
+    """Return the list of runs; where it is too wide, the names shrink."""
+    table = _only_shrinking("name", "run", "name", "status", "biased", "method", "seed", "rounds", "created")
     for run in runs:
         table.add_row(
             run.id,
-            run.name,
+            _one_line(run.name),
             Text(run.status.value, style=STYLES[run.status]),
             f"{run.biased_share:g}",
             run.method,
-            run.rule,
             str(run.seed),
             str(run.rounds),
-            f"{run.created_at:%Y-%m-%d %H:%M}",
+            f"{run.created_at:%m-%d %H:%M}",
         )
+    return table
+
+
+def _only_shrinking(column: str, *columns: str) -> Table:
+    """Return an empty table of which only one column gives way; its cells must not wrap by themselves."""
+    table = Table(box=None)
+    for heading in columns:
+        table.add_column(heading, no_wrap=heading != column, overflow="ellipsis")
     return table
 
 
@@ -134,7 +141,7 @@ def trajectory_table(summaries: Iterable[TrajectorySummary]) -> Table:
     """Return a list of trajectories."""
     table = Table("id", "round", "slot", "scenario", "profile", "user", "satisfaction", "selected", box=None)
     for item in summaries:
-        score = f"{item.satisfaction:g}" if item.satisfaction is not None else f"{item.status}: {item.cause}"
+        score = f"{item.satisfaction:g}" if item.satisfaction is not None else _ended(item)
         table.add_row(
             str(item.id),
             str(item.round),
@@ -149,19 +156,37 @@ def trajectory_table(summaries: Iterable[TrajectorySummary]) -> Table:
 
 
 def transcript(held: TrajectoryView) -> RenderableType:
-    """Return one conversation: both sides, ratings, why it was selected."""
+    """Return one conversation: both sides, ratings, what they sum to, why it was selected."""
+    from services.simulator.rating import HIGHEST
+
     lines: list[RenderableType] = []
     ratings = iter(held.ratings)
     for message in held.messages:
         style = {"system": "dim", "user": "yellow", "assistant": "cyan"}[message.role]
         rating = next(ratings, None) if message.role == "assistant" else None
-        suffix = f"   [rated {rating:g}]" if rating is not None else ""
+        suffix = f"   [rated {rating:g} of {HIGHEST}]" if rating is not None else ""
         lines.append(
             Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style)
         )
-    why = held.selection.reason if held.selection else "not selected"
-    title = f"run {held.run} round {held.round} slot {held.slot}: {held.user_kind} user, {why}"
+    title = f"run {held.run} round {held.round} slot {held.slot}: {held.user_kind} user"
+    lines += [Text(), Text(_outcome(held, HIGHEST * len(held.ratings)))]
     return Panel(Group(*lines), title=Text(title), title_align="left")
+
+
+def _outcome(held: TrajectoryView, most: int) -> str:
+    why = f"selected as {held.selection.label}: {held.selection.reason}" if held.selection else "not selected"
+    ended = "" if held.status is TrajectoryStatus.SCORED else f"{_ended(held)}; "
+    score = "" if held.satisfaction is None else f"satisfaction {held.satisfaction:g} of {most}; "
+    return f"{ended}{score}{why}"
+
+
+def _ended(of: TrajectoryView | TrajectorySummary) -> str:
+    return f"{of.status}: {of.cause}" if of.cause else of.status.value
+
+
+def _one_line(text: str) -> Text:
+    """Return a text that is cut, not wrapped, where its column is too narrow."""
+    return Text(" ".join(text.split()), no_wrap=True, overflow="ellipsis")
 
 
 def _happened(event: EventView) -> str | None:
@@ -206,7 +231,7 @@ def spent_line(run: RunView) -> str:
     parts = [f"{spent.tokens:,}{f' of {budget.tokens:,}' if budget.tokens else ''} tokens"]
     if spent.usd is not None:
         parts.append(f"{spent.usd:,.4g}{f' of {budget.usd:,.4g}' if budget.usd else ''} US dollars")
-    parts.append(f"{spent.hours:,.3g}{f' of {budget.hours:,.4g}' if budget.hours else ''} hours of work")
+    parts.append(f"{duration(spent.hours)}{f' of {duration(budget.hours)}' if budget.hours else ''} of work")
     return f"spent: {', '.join(parts)}"
 
 
@@ -223,11 +248,11 @@ def preview_panels(seen: PreviewView) -> Group:
 
 
 def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:
-    """Return the list of scenarios."""
-    table = Table("environment", "scenario", "people", "held out", "task", box=None)
+    """Return the list of scenarios, one a line."""
+    table = _only_shrinking("task", "environment", "scenario", "people", "held out", "task")
     for one in scenarios:
         held_out = "yes" if one.is_held_out else ""
-        table.add_row(one.environment, one.name, _people(one), held_out, Text(one.task))
+        table.add_row(one.environment, one.name, _people(one), held_out, _one_line(one.task))
     return table
 
 

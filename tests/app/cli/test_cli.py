@@ -102,7 +102,7 @@ def test_a_dry_run_says_what_it_would_do_and_launches_nothing(installation: Inst
     assert "4 runs, 4 rounds of training, 128 conversations" in done.out
     # Each of 128 conversations: two replies, one more turn, two ratings; the rules that play the user cost nothing.
     assert re.search(r"conversations +rating +pocket-user +256 +0 +0 +0\.00", done.out)
-    assert re.search(r"about [\d,]+ tokens, 0\.00 USD\nabout [\d.]+ hours", done.out)
+    assert re.search(r"about [\d,]+ tokens, 0\.00 USD\nabout [\d].*, one run after the other", done.out)
     plan = json.loads(installation.run("launch", spec, "--dry-run", "--json").out)
     assert [run["outcome"] for run in plan["runs"]] == ["created"] * 4
     assert [run["labels"] for run in plan["runs"]] == [
@@ -261,7 +261,8 @@ def test_trajectory(small_sweep: SmallSweep) -> None:
     assert sum(stored["ratings"]) == chosen["satisfaction"]
     assert stored["selection"]["reason"].startswith("rank 1 of 32 by satisfaction")
     shown = " ".join(looked(small_sweep, "trajectory", chosen["id"]).out.split())
-    assert f"[rated {stored['ratings'][0]:g}]" in shown
+    assert f"[rated {stored['ratings'][0]:g} of 10]" in shown
+    assert f"satisfaction {chosen['satisfaction']:g} of 20; selected as desirable: rank 1 of 32 by" in shown
 
 
 @pytest.mark.slow
