@@ -228,7 +228,10 @@ class Catalogue:
         """Return how much of training sets trains each round."""
         rows = rows_of(spec.data, spec.seed, self.training_set)
         said = (message.content for row in rows for message in row.drawn.messages)
-        return TrainingSize(len(rows), sum(map(len, said)))
+        named = {"data.dataset": spec.data.dataset, "data.downstream": spec.data.downstream}
+        sets = {field: self.training_set(name, field) for field, name in named.items() if name}
+        left_out = {field: count for field, found in sets.items() if (count := found.left_out)}
+        return TrainingSize(len(rows), sum(map(len, said)), left_out)
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
         """Return everything that an evaluation asks, held-out conversations included, in a stable order."""

@@ -10,6 +10,7 @@ from services.app.directory import LocalDirectory
 from services.core.domain.errors import SpecError
 from services.core.domain.identity import evaluation_key, run_hash
 from services.core.domain.spec import RunSpec
+from services.core.operations.planning import read_arms, work_of
 from services.core.settings import Settings
 
 POCKET = {"safety_share": 0.1, "safety_data": "pocket-honest"}
@@ -204,3 +205,13 @@ def test_people_that_the_user_made_of_rules_cannot_play_are_refused_at_launch(
     else:
         with pytest.raises(SpecError, match=f"^conversation.user_model: pocket-user plays .*{refused}"):
             Catalogue(Settings()).check(asked)
+
+
+def test_rows_that_cannot_be_used_are_warned_of_before_a_launch(tmp_path: Path):
+    path = safety_file(tmp_path / "set.jsonl", "yes")
+    known = Catalogue(Settings(datasets={"mine": path}))
+    whole = mixture(downstream="mine", dataset="mine", share=1.0)
+    assert work_of(read_arms(whole.model_dump(mode="json"), known), known).warnings == ()
+    path.write_text(path.read_text() + '{"messages": 1}\n{}\n')
+    (said,) = work_of(read_arms(mixture(share=0.0).model_dump(mode="json"), known), known).warnings
+    assert said.startswith("data.dataset: 2 rows can't be used and are left out; `driftloop datasets check`")

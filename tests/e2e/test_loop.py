@@ -72,6 +72,7 @@ def test_the_same_spec_again_is_shown_and_not_repeated(small_sweep: SmallSweep) 
     again = installation.run("launch", installation.home / "small.yaml", "--watch")
     assert again.code == 0
     assert [f"run {run_id} finished" in again.out for run_id in small_sweep.run_ids] == [True, True]
+    assert "What was finished before is shown; `--new` repeats it." in again.out
     with installation.database() as session:
         assert row_counts(session) == before
 

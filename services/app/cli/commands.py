@@ -15,6 +15,7 @@ from services.app.cli.launching import Launched, SpecFile, raise_if_failed, read
 from services.app.cli.quantities import counted
 from services.app.cli.terminal import label_text, print_json
 from services.app.service import Service, reach
+from services.core.domain.identity import LaunchOutcome
 from services.core.domain.phases import RunStatus
 from services.core.rest.launches import Plan
 from services.core.rest.models import RunView
@@ -188,8 +189,10 @@ def _tell_launched(launched: Launched) -> None:
     if launched.sweep:
         console.print(f"{launched.sweep}: {len(launched.arms)} runs")
     for arm in launched.arms:
-        title = arm.title if launched.sweep else ""
+        title = arm.title if launched.sweep or arm.outcome is LaunchOutcome.FINISHED else ""
         console.print(f"run {arm.run} {arm.outcome}  {title}", highlight=False, markup=False)
+    if any(arm.outcome is LaunchOutcome.FINISHED for arm in launched.arms):
+        console.print("What was finished before is shown; `--new` repeats it.")
 
 
 def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
@@ -200,8 +203,12 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
     for run in plan.runs:
         if run.outcome != "created":
             console.print(f"run {run.id} would be {run.outcome}  {label_text(run.labels)}", highlight=False)
+    worked = sum(run.outcome in (LaunchOutcome.CREATED, LaunchOutcome.RESUMED) for run in plan.runs)
+    if not worked:
+        console.print("nothing is left to do; `--new` repeats what is finished")
+        return
     console.print(
-        f"{counted(len(plan.runs), 'run')}, {counted(plan.rounds, 'round')} of training, {_what_trains(plan)}, "
+        f"{counted(worked, 'run')}, {counted(plan.rounds, 'round')} of training, {_what_trains(plan)}, "
         f"up to {counted(plan.items, 'benchmark item')}; nothing was started",
         highlight=False,
     )

@@ -44,6 +44,11 @@ class TrainingSet:
     """Rows left out because a prompt is not answered at all levels."""
 
     @property
+    def left_out(self) -> int:
+        """Return how many of its rows can't be used."""
+        return len(self.faults) + self.unmatched
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """Return the ids of its rows."""
         return tuple(next(iter(self.levels.values())))

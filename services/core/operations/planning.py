@@ -7,7 +7,9 @@ through the catalogue, what only the installation knows (environments, scenarios
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -22,12 +24,14 @@ from services.core.domain.estimate import (
     selected_tokens,
     total,
 )
-from services.core.domain.identity import Fingerprints, evaluation_key, run_hash
+from services.core.domain.identity import Fingerprints, LaunchOutcome, evaluation_key, run_hash
 from services.core.domain.spec import RunSpec, TrainingSpec
 from services.core.domain.sweep import Arm, expand
 from services.core.operations.launching import NewArm
 from services.core.queue import rounds
 from services.core.queue.rounds import Launched
+
+NOTHING_LEFT_OUT: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class TrainingSize(NamedTuple):
@@ -36,6 +40,8 @@ class TrainingSize(NamedTuple):
     rows: int
     characters: int
     """Of prompts and replies."""
+    left_out: Mapping[str, int] = NOTHING_LEFT_OUT
+    """Rows that can't be used, by spec field, where there are any."""
 
 
 class Catalogue(Protocol):
@@ -87,7 +93,7 @@ class Work:
     estimate: Estimate = field(default_factory=Estimate)
     """A policy that several runs begin with is measured once."""
     warnings: tuple[str, ...] = ()
-    """Budgets that are smaller than the estimate, a line each."""
+    """Rows of training sets that can't be used, and budgets that are smaller than the estimate, a line each."""
 
 
 def read_arms(values: Mapping[str, Any], catalogue: Catalogue) -> tuple[NewArm, ...]:
@@ -131,6 +137,7 @@ class _Size(NamedTuple):
     """Of a round."""
     round_tokens: float
     """That train in a round and epoch."""
+    left_out: Mapping[str, int] = NOTHING_LEFT_OUT
 
     def estimate(self, evaluations: int) -> Estimate:
         return estimate(self.spec, self.outline, self.round_tokens, evaluations)
@@ -140,8 +147,9 @@ def _size(arm: NewArm, catalogue: Catalogue) -> _Size:
     spec, outline = arm.run.spec, catalogue.outline(arm.run.spec)
     base = f"{spec.policy}:{evaluation_key(spec, arm.run.fingerprints)}"
     if spec.data.is_told:
-        rows, characters = catalogue.training_size(spec)
-        return _Size(spec, outline, base, rows, _steps(spec.training, rows), characters / CHARACTERS_A_TOKEN)
+        rows, characters, left_out = catalogue.training_size(spec)
+        steps, tokens = _steps(spec.training, rows), characters / CHARACTERS_A_TOKEN
+        return _Size(spec, outline, base, rows, steps, tokens, left_out)
     talks = selected(spec, outline.scenarios)
     examples = round(talks * spec.conversation.exchanges * (1 + spec.mitigations.safety_share))
     tokens = selected_tokens(spec, outline)
@@ -157,7 +165,11 @@ def _together(sizes: Iterable[_Size]) -> Iterator[Estimate]:
 
 
 def _warnings(sizes: Sequence[_Size]) -> Iterator[str]:
-    """Yield a line for each limit that a run goes beyond, by the run that does so the furthest."""
+    """Yield a line for each field whose rows can't all be used, and for each limit that a run goes beyond, by the run that does so
+    the furthest.
+    """
+    for name, count in dict(chain.from_iterable(size.left_out.items() for size in sizes)).items():
+        yield f"{name}: {count:,} rows can't be used and are left out; `driftloop datasets check` with its path says why"
     found = [one for size in sizes for one in overruns(size.spec.budget, size.estimate(size.spec.rounds + 1))]
     for limit in dict.fromkeys(one.limit for one in found):
         short = [one for one in found if one.limit == limit]
@@ -176,6 +188,12 @@ def _steps(training: TrainingSpec, examples: int) -> int:
 def foretell(session: Session, arms: tuple[NewArm, ...], again: bool = False) -> tuple[Launched, ...]:
     """Return what launching these runs would come to now."""
     return tuple(rounds.foretell(session, arm.run, again) for arm in arms)
+
+
+def to_work(arms: Sequence[NewArm], foretold: Sequence[Launched]) -> tuple[NewArm, ...]:
+    """Return the runs that a launch would have worked: not those that are finished, or out of budget."""
+    worked = (LaunchOutcome.CREATED, LaunchOutcome.RESUMED)
+    return tuple(arm for arm, found in zip(arms, foretold, strict=True) if found.outcome in worked)
 
 
 def _new_arm(arm: Arm, catalogue: Catalogue) -> NewArm:

@@ -98,7 +98,8 @@ def send(
         return _form(request, caller, state, sent, complaint=str(error))
     if sent.plan:
         found = planning.foretell(session, arms, sent.again)
-        plan = Plan(planning.work_of(arms, state.catalogue), tuple(zip(arms, found, strict=True)))
+        work = planning.work_of(planning.to_work(arms, found), state.catalogue)
+        plan = Plan(work, tuple(zip(arms, found, strict=True)))
         return _form(request, caller, state, sent, plan=plan)
     launched = launching.launch(session, arms[0].run.spec.name, arms, sent.again)
     state.ring_after(session, launched.run_ids)

@@ -155,4 +155,8 @@ def test_what_is_foretold_comes_true(engine: Engine) -> None:
     while close_next(engine):
         pass
     assert launched() == [LaunchOutcome.FINISHED] * 2
+    with transaction(engine) as session:
+        assert planning.to_work(arms, planning.foretell(session, arms)) == ()
+        assert planning.to_work(arms, planning.foretell(session, arms, again=True)) == arms
+    assert planning.work_of((), Drinking()) == planning.Work(0, 0, 0, 0)
     assert launched(again=True) == [LaunchOutcome.CREATED] * 2
