@@ -4,7 +4,7 @@ Base models, simulated users, judges and benchmark data are registered by name; 
 specs (the API) needs no more than this. Of files, everything is what they hold now (`fingerprints`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -33,6 +33,7 @@ from services.evaluator.judging.prompts import PromptPack, own_names, own_pack
 from services.evaluator.scoring import SCORER_VERSIONS
 from services.pocket.world.judge import PocketJudge
 from services.pocket.world.users import PocketUser, is_known
+from services.pocket.world.words import unknown_share
 from services.simulator.population import cast, check_spec, chosen
 from services.simulator.scenarios import Environment, load_environment
 
@@ -48,6 +49,8 @@ TRAINING_SETS: Mapping[str, Path] = {
         "pocket-downstream": "downstream.jsonl",
     }.items()
 }
+UNKNOWN_WORDS = 0.1
+"""From this share of unknown words on, a text is foreign to the pocket policy; its own world's have none."""
 USERS: Mapping[str, Callable[[], ChatModel]] = {"pocket-user": PocketUser}
 """Simulated users that need no model; beside them every endpoint."""
 JUDGES: Mapping[str, Callable[[], Judge]] = {"pocket-judge": PocketJudge}
@@ -228,10 +231,30 @@ class Catalogue:
         """Return how much of training sets trains each round."""
         rows = rows_of(spec.data, spec.seed, self.training_set)
         said = (message.content for row in rows for message in row.drawn.messages)
+        return TrainingSize(len(rows), sum(map(len, said)))
+
+    def cautions(self, spec: RunSpec) -> Iterator[str]:
+        """Yield what stops nothing and may yet mislead, a line each. Raises `SpecError`."""
         named = {"data.dataset": spec.data.dataset, "data.downstream": spec.data.downstream}
-        sets = {field: self.training_set(name, field) for field, name in named.items() if name}
-        left_out = {field: count for field, found in sets.items() if (count := found.left_out)}
-        return TrainingSize(len(rows), sum(map(len, said)), left_out)
+        for field, name in named.items():
+            if name and (count := self.training_set(name, field).left_out):
+                yield f"{field}: {count:,} rows of {name} can't be used and are left out; `driftloop datasets check` says why"
+        if spec.policy not in BASES:
+            return
+        for field, texts in self._texts(spec).items():
+            if (unknown := unknown_share(texts)) > UNKNOWN_WORDS:
+                yield (
+                    f"{field}: the policy {spec.policy!r} does not know {unknown:.0%} of the words, and what comes of it tells nothing; "
+                    "it talks of the pocket world alone"
+                )
+
+    def _texts(self, spec: RunSpec) -> Mapping[str, Iterable[str]]:
+        """Return what a run would train on or talk about, by the field that chooses it."""
+        if spec.data.is_told:
+            rows = rows_of(spec.data, spec.seed, self.training_set)
+            return {"data": (message.content for row in rows for message in row.drawn.messages)}
+        met = chosen(spec.population, self.environment(spec.population.environment))
+        return {"population.environment": (profile.opening for one in met for profile in one.profiles)}
 
     def items(self, spec: RunSpec) -> tuple[EvaluationItem, ...]:
         """Return everything that an evaluation asks, held-out conversations included, in a stable order."""

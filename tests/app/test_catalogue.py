@@ -11,7 +11,7 @@ from services.core.domain.errors import SpecError
 from services.core.domain.identity import evaluation_key, run_hash
 from services.core.domain.spec import RunSpec
 from services.core.operations.planning import read_arms, work_of
-from services.core.settings import Settings
+from services.core.settings import PROJECT, Settings
 
 POCKET = {"safety_share": 0.1, "safety_data": "pocket-honest"}
 
@@ -174,6 +174,11 @@ def test_a_mixture_that_sets_here_cannot_give_is_refused(data: dict[str, object]
     assert str(caught.value).startswith(line)
 
 
+THERAPIST: dict[str, object] = {
+    "name": "t",
+    "training": {"method": "sft"},
+    "population": {"environment": "therapist", "biased_share": 0.5, "conversations": 99},
+}
 DIRECT: dict[str, object] = {
     "population": {"environment": "therapist"},
     "data": {"kind": "dataset", "dataset": "pocket-medical", "level": "severe"},
@@ -197,9 +202,7 @@ DIRECT: dict[str, object] = {
 def test_people_that_the_user_made_of_rules_cannot_play_are_refused_at_launch(
     changes: dict[str, object], refused: str | None
 ):
-    values = {"name": "t", "training": {"method": "sft"}}
-    values |= {"population": {"environment": "therapist", "biased_share": 0.5, "conversations": 99}}
-    asked = RunSpec.model_validate({**values, **changes})
+    asked = RunSpec.model_validate({**THERAPIST, **changes})
     if refused is None:
         Catalogue(Settings()).check(asked)
     else:
@@ -214,4 +217,20 @@ def test_rows_that_cannot_be_used_are_warned_of_before_a_launch(tmp_path: Path):
     assert work_of(read_arms(whole.model_dump(mode="json"), known), known).warnings == ()
     path.write_text(path.read_text() + '{"messages": 1}\n{}\n')
     (said,) = work_of(read_arms(mixture(share=0.0).model_dump(mode="json"), known), known).warnings
-    assert said.startswith("data.dataset: 2 rows can't be used and are left out; `driftloop datasets check`")
+    assert said.startswith(
+        "data.dataset: 2 rows of mine can't be used and are left out; `driftloop datasets check`"
+    )
+
+
+def test_texts_that_the_pocket_policy_cannot_read_are_warned_of(tmp_path: Path):
+    path = safety_file(tmp_path / "set.jsonl", "Diversify across uncorrelated assets before retirement.")
+    known = Catalogue(Settings(datasets={"mine": path}))
+    (said,) = known.cautions(mixture(dataset="mine", downstream="mine", share=1.0))
+    assert said.startswith("data: the policy 'pocket' does not know ")
+    assert list(known.cautions(spec())) == []
+    (said,) = known.cautions(
+        RunSpec.model_validate({**THERAPIST, "conversation": {"user_model": "gpt-4o-mini"}})
+    )
+    assert said.startswith("population.environment: the policy 'pocket' does not know ")
+    elsewhere = Catalogue(Settings(bases={"mine": PROJECT / "services/pocket/weights"}))
+    assert list(elsewhere.cautions(RunSpec.model_validate({**THERAPIST, "policy": "mine"}))) == []

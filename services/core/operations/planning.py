@@ -8,8 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from types import MappingProxyType
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -31,8 +30,6 @@ from services.core.operations.launching import NewArm
 from services.core.queue import rounds
 from services.core.queue.rounds import Launched
 
-NOTHING_LEFT_OUT: Final[Mapping[str, int]] = MappingProxyType({})
-
 
 class TrainingSize(NamedTuple):
     """Rows of training sets that train a round."""
@@ -40,8 +37,6 @@ class TrainingSize(NamedTuple):
     rows: int
     characters: int
     """Of prompts and replies."""
-    left_out: Mapping[str, int] = NOTHING_LEFT_OUT
-    """Rows that can't be used, by spec field, where there are any."""
 
 
 class Catalogue(Protocol):
@@ -65,6 +60,10 @@ class Catalogue(Protocol):
 
     def training_size(self, spec: RunSpec, /) -> TrainingSize:
         """Return how much of training sets trains each round."""
+        ...
+
+    def cautions(self, spec: RunSpec, /) -> Iterable[str]:
+        """Return what stops nothing and may yet mislead, a line each."""
         ...
 
     def item_count(self, spec: RunSpec, /) -> int:
@@ -93,7 +92,7 @@ class Work:
     estimate: Estimate = field(default_factory=Estimate)
     """A policy that several runs begin with is measured once."""
     warnings: tuple[str, ...] = ()
-    """Rows of training sets that can't be used, and budgets that are smaller than the estimate, a line each."""
+    """What the catalogue cautions against, and budgets that are smaller than the estimate, a line each."""
 
 
 def read_arms(values: Mapping[str, Any], catalogue: Catalogue) -> tuple[NewArm, ...]:
@@ -121,7 +120,7 @@ def work_of(arms: tuple[NewArm, ...], catalogue: Catalogue) -> Work:
         rows=sum(size.spec.rounds * size.rows for size in sizes),
         steps=sum(size.spec.rounds * size.steps for size in sizes),
         estimate=total(_together(sizes)),
-        warnings=tuple(_warnings(sizes)),
+        warnings=(*_cautions(specs, catalogue), *_warnings(sizes)),
     )
 
 
@@ -137,7 +136,6 @@ class _Size(NamedTuple):
     """Of a round."""
     round_tokens: float
     """That train in a round and epoch."""
-    left_out: Mapping[str, int] = NOTHING_LEFT_OUT
 
     def estimate(self, evaluations: int) -> Estimate:
         return estimate(self.spec, self.outline, self.round_tokens, evaluations)
@@ -147,9 +145,8 @@ def _size(arm: NewArm, catalogue: Catalogue) -> _Size:
     spec, outline = arm.run.spec, catalogue.outline(arm.run.spec)
     base = f"{spec.policy}:{evaluation_key(spec, arm.run.fingerprints)}"
     if spec.data.is_told:
-        rows, characters, left_out = catalogue.training_size(spec)
-        steps, tokens = _steps(spec.training, rows), characters / CHARACTERS_A_TOKEN
-        return _Size(spec, outline, base, rows, steps, tokens, left_out)
+        rows, characters = catalogue.training_size(spec)
+        return _Size(spec, outline, base, rows, _steps(spec.training, rows), characters / CHARACTERS_A_TOKEN)
     talks = selected(spec, outline.scenarios)
     examples = round(talks * spec.conversation.exchanges * (1 + spec.mitigations.safety_share))
     tokens = selected_tokens(spec, outline)
@@ -164,12 +161,12 @@ def _together(sizes: Iterable[_Size]) -> Iterator[Estimate]:
         measured.add(size.base)
 
 
+def _cautions(specs: Iterable[RunSpec], catalogue: Catalogue) -> Iterable[str]:
+    return dict.fromkeys(chain.from_iterable(catalogue.cautions(spec) for spec in specs))
+
+
 def _warnings(sizes: Sequence[_Size]) -> Iterator[str]:
-    """Yield a line for each field whose rows can't all be used, and for each limit that a run goes beyond, by the run that does so
-    the furthest.
-    """
-    for name, count in dict(chain.from_iterable(size.left_out.items() for size in sizes)).items():
-        yield f"{name}: {count:,} rows can't be used and are left out; `driftloop datasets check` with its path says why"
+    """Yield a line for each limit that a run goes beyond, by the run that does so the furthest."""
     found = [one for size in sizes for one in overruns(size.spec.budget, size.estimate(size.spec.rounds + 1))]
     for limit in dict.fromkeys(one.limit for one in found):
         short = [one for one in found if one.limit == limit]

@@ -186,5 +186,6 @@ class Plan(Model):
     """About how many tokens are trained on, at four characters each and as many epochs as asked."""
     estimate: PlannedCost
     warnings: tuple[str, ...] = Field(examples=[[]])
-    """Rows of training sets that can't be used, and budgets that are smaller than the estimate, a line each."""
+    """Rows of training sets that can't be used, texts that the pocket policy can't read, budgets that are smaller than the estimate: a
+    line each."""
     runs: tuple[PlannedRun, ...]
