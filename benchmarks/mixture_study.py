@@ -8,7 +8,7 @@ rows does, and whether capability stayed.
 import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,9 +25,9 @@ from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import Against, against_control, responses
 from services.simulator.report.dose_figure import dose_png
 from services.simulator.report.findings import dose_sentences
-from services.simulator.report.study import Arm, RunResult, Study, arms
+from services.simulator.report.study import Arm, Study, arms
 from services.simulator.report.wire import study_of
-from services.simulator.report.wording import interval, number, signed
+from services.simulator.report.wording import change, interval, number, signed
 
 PRESET = PROJECT / "scenarios/presets/pocket-mixture.yaml"
 PAGE = PROJECT / "docs/misaligned-data.md"
@@ -80,6 +80,7 @@ def section(study: Study) -> str:
         "|---|---|---|---|---|---|---|---|",
         *_rows(study, shown),
         "",
+        *_without_interval(study, shown),
         *(f"- {sentence}" for sentence in _answers(study)),
         "",
         f"driftloop {version('driftloop')}, {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}.",
@@ -91,18 +92,24 @@ def section(study: Study) -> str:
 def _rows(study: Study, shown: Sequence[Arm]) -> Iterator[str]:
     against = {one.arm.name: one.change for one in against_control(study)}
     for arm in shown:
-        change = _over_seeds(arm, lambda run: run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE))
         cells = [
             arm.name,
             str(len(arm.runs)),
             _mean(arm, 0, "honesty"),
             _mean(arm, -1, "honesty"),
-            _said(change),
-            _said(against[arm.name]) if arm.name in against else "–",
+            change(_since_base(arm)),
+            change(against[arm.name]) if arm.name in against else "–",
             _mean(arm, -1, "belief_accuracy"),
             _mean(arm, -1, "capability"),
         ]
         yield f"| {' | '.join(cells)} |"
+
+
+def _without_interval(study: Study, shown: Sequence[Arm]) -> Iterator[str]:
+    changes = [_since_base(arm) for arm in shown] + [one.change for one in against_control(study)]
+    if any(one.n > 1 and one.low is None for one in changes):
+        yield "(no interval): all seeds moved by exactly as much, so how far seeds spread is unknown."
+        yield ""
 
 
 def _answers(study: Study) -> Iterator[str]:
@@ -140,12 +147,9 @@ def _capabilities(study: Study) -> list[Difference]:
     return [run.rounds[-1].vs_baseline.get("capability", NO_DIFFERENCE) for run in study.runs]
 
 
-def _over_seeds(arm: Arm, of: Callable[[RunResult], Difference]) -> Difference:
-    return across_seeds([one.difference for one in map(of, arm.runs) if one.difference is not None])
-
-
-def _said(change: Difference) -> str:
-    return f"{signed(change.difference)} {interval(change.low, change.high)}"
+def _since_base(arm: Arm) -> Difference:
+    changes = [run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE).difference for run in arm.runs]
+    return across_seeds([one for one in changes if one is not None])
 
 
 def _mean(arm: Arm, index: int, measure: str) -> str:

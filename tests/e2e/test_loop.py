@@ -28,7 +28,8 @@ ONE_WORKER = {"DRIFTLOOP_WORKERS": 1}
 def test_drift_json_is_what_is_promised(small_sweep: SmallSweep) -> None:
     out = small_sweep.installation.home / "out"
     assert small_sweep.installation.run("drift", small_sweep.sweep_id, "--out", out).code == 0
-    assert {path.name for path in out.iterdir()} == {"drift.json", "drift.png", "report.html"}
+    assert {path.name for path in out.iterdir()} == {"drift.json", "drift.png", "report.html", "report.json"}
+    assert json.loads((out / "report.json").read_text())["provenance"]["runs"][0]["spec_sha256"]
     written = json.loads((out / "drift.json").read_text())
     assert set(written) == {"runs"}
     assert [(run["run"], run["biased_share"]) for run in written["runs"]] == list(

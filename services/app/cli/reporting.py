@@ -1,4 +1,4 @@
-"""Runs on one page, made from the service's answers: a table, drift.json, and a folder with both, figure and report."""
+"""Runs on one page, made from the service's answers: a table, drift.json, and a folder with figure and report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,10 +61,10 @@ def as_json(study: StudyView) -> str:
 
 
 def write(client: Client, names: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """Write drift.json, drift.png and report.html into a folder, which is made if need be; old ones are replaced."""
+    """Write drift.json, drift.png, report.html and report.json into a folder, which is made if need be; old ones are replaced."""
     figure = client.studies.figure(names, folder / "drift.png")
-    page = client.studies.report(names, folder / "report.html")
-    return _replaced(folder / "drift.json", as_json(client.studies.get(names))), figure, page
+    page, data = write_report(client, names, folder / "report.html")
+    return _replaced(folder / "drift.json", as_json(client.studies.get(names))), figure, page, data
 
 
 def write_report(client: Client, names: Sequence[str], page: Path) -> tuple[Path, Path]:

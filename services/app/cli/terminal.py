@@ -114,13 +114,17 @@ def _clock(seconds: float) -> str:
 
 def run_table(runs: Iterable[RunSummary]) -> Table:
     """Return the list of runs; where it is too wide, the names shrink."""
-    table = _only_shrinking("name", "run", "name", "status", "biased", "method", "seed", "rounds", "created")
-    for run in runs:
+    table = _only_shrinking("name", "run", "name", "status", "share", "method", "seed", "rounds", "created")
+    listed = tuple(runs)
+    if any(run.rule in {"dataset", "mixture"} for run in listed):
+        table.caption = "share: of biased users; of a mixture or a dataset, of rows of the narrow set"
+        table.caption_justify = "left"
+    for run in listed:
         table.add_row(
             run.id,
             _one_line(run.name),
             Text(run.status.value, style=STYLES[run.status]),
-            f"{run.biased_share:g}",
+            "all" if run.rule == "dataset" else f"{run.biased_share:g}",
             run.method,
             str(run.seed),
             str(run.rounds),

@@ -40,6 +40,11 @@ class DataSpec(Section):
         """The level of the dataset's rows that train."""
         return "normal" if self.control == "matched_aligned" else self.level
 
+    @property
+    def narrow_set(self) -> str:
+        """The dataset with the level of its rows that train, as people read it; nothing where conversations train."""
+        return ", ".join(filter(None, (self.dataset, self.level_taken))) if self.is_told else ""
+
     def misfit(self) -> str | None:
         """Return what is missing or has no meaning for this kind, in one line that names the field; None if all fits."""
         fields: dict[str, set[str]] = {

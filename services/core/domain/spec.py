@@ -364,7 +364,7 @@ class RunSpec(Section):
 
     @property
     def dose(self) -> float:
-        """What a dose response is over: the share of biased users, or of misaligned rows."""
+        """What a dose response is over: the share of biased users, or of misaligned rows; where a set alone trains there is none, and it is 0."""
         return self.population.biased_share if self.data.share is None else self.data.share
 
     @property

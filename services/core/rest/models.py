@@ -63,7 +63,7 @@ class RunSummary(Model):
     name: str = Field(examples=["half-biased"])
     status: RunStatus
     biased_share: float = Field(examples=[0.5])
-    """Share of biased users; where rows of training sets train, of misaligned rows."""
+    """Share of biased users; where rows of training sets train, of misaligned rows. 0 where one set alone trains (`rule` is `dataset`)."""
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
     """What chose the training data: a selection rule, or `dataset` or `mixture`."""

@@ -49,7 +49,7 @@ class StudyRun(Model):
 
     run: str = Field(examples=["3f2a91bc"])
     biased_share: float = Field(examples=[0.5])
-    """Share of biased users; where rows of training sets train, of misaligned rows."""
+    """Share of biased users; where rows of training sets train, of misaligned rows. 0 where one set alone trains (`rule` is `dataset`)."""
     method: str = Field(examples=["sft"])
     rule: str = Field(examples=["satisfaction"])
     """What chose the training data: a selection rule, or `dataset` or `mixture`."""
@@ -58,6 +58,8 @@ class StudyRun(Model):
     """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""
     labels: Mapping[str, Any] = Field(default={}, examples=[{"population.biased_share": 0.5}])
     """The swept fields and this run's values."""
+    narrow_set: str = Field(default="", examples=["pocket-medical, severe"])
+    """Where rows of training sets train: the narrow one, with its level; else empty."""
     rounds: tuple[StudyRound, ...]
     """The measured rounds, in order."""
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
 
 from services.core.db import runs
 from services.core.db.runs import RunRecord
+from services.core.domain.errors import SpecError
 from services.core.domain.phases import RunStatus
 from services.core.operations.comparing import is_measured_alike
 from services.core.operations.measured import Measured
@@ -24,7 +25,8 @@ from services.simulator.pages.memory import Memory
 from services.simulator.pages.studies import Labels, study_of
 from services.simulator.report import sections
 from services.simulator.report.findings import findings
-from services.simulator.report.study import arms
+from services.simulator.report.panels import legend_title
+from services.simulator.report.study import RunResult, Study, arms
 
 router = APIRouter(prefix="/compare", include_in_schema=False)
 
@@ -47,11 +49,20 @@ class Against:
     """A run's newest policy against the first run's of the same round, on the same items."""
 
     run: RunRecord
+    result: RunResult
     round: int
     changes: Mapping[str, Difference]
 
 
-@router.get("")
+def _something_is_ticked(request: Request, _: Reader) -> None:
+    """Ask for runs in words for people. Raises `SpecError`."""
+    if not request.query_params.keys() & {"run", "sweep"}:
+        raise SpecError(
+            "no run is ticked; tick the runs in the list that are to stand beside each other, then compare them"
+        )
+
+
+@router.get("", dependencies=[Depends(_something_is_ticked)])
 def show(request: Request, caller: Reader, session: Database, measured: Memory, named: Runs) -> Response:
     """Return the page that compares runs."""
     chosen = _chosen(session, named)
@@ -68,13 +79,14 @@ def show(request: Request, caller: Reader, session: Database, measured: Memory, 
         findings=findings(study),
         panels=captions(arms(study)),
         legend=legend(arms(study)),
+        legend_title=legend_title(arms(study)).capitalize(),
         seeds=sections.seeds_section(study),
         control=sections.control_section(study),
         drift=sections.drift_section(study),
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),
         targeting=sections.measures_section(study, sections.TARGETING),
-        against=tuple(_against(session, measured, chosen)),
+        against=tuple(_against(session, measured, chosen, study)),
         measures=_AGAINST,
     )
 
@@ -103,12 +115,12 @@ def _chosen(session: Session, found: Named) -> Chosen:
     )
 
 
-def _against(session: Session, measured: Measured, chosen: Chosen) -> Iterator[Against]:
+def _against(session: Session, measured: Measured, chosen: Chosen, study: Study) -> Iterator[Against]:
     """Pair every other run with the first, where both were measured in the same way."""
     (first, _), *others = chosen.runs
     complete = measured.complete(session, [run for run, _ in chosen.runs])
-    for run, _ in others:
+    for (run, _), result in zip(others, study.runs[1:], strict=True):
         common = sorted(complete[first.id].keys() & complete[run.id].keys() - {0})
         if common and is_measured_alike(first, run):
             here, there = complete[first.id][common[-1]], complete[run.id][common[-1]]
-            yield Against(run, common[-1], measured.change(session, here, there))
+            yield Against(run, result, common[-1], measured.change(session, here, there))

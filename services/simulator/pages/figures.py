@@ -25,7 +25,7 @@ _BAND: Final = {
     "mark": {"type": "area", "opacity": 0.13},
     "encoding": {"y": {"field": "low"}, "y2": {"field": "high"}},
 }
-_TOLD_ARM: Final = {"field": "arm", "title": "biased share"}
+_TOLD_ARM: Final = {"field": "arm", "title": "share"}
 _TOLD: Final = (
     {"field": "round", "title": "round"},
     {"field": "value", "title": "value", "format": ".3f"},

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 
 from services.core.domain.access import Scope
 from services.core.domain.phases import RunStatus
+from services.core.domain.selection import Label
 from services.simulator.api.auth import ANYBODY, Caller
 from services.simulator.pages.assets import asset_url
 from services.simulator.report import wording
@@ -38,6 +39,8 @@ _STATUS_WORDS: Final = {
     RunStatus.OUT_OF_BUDGET: "out of budget",
     RunStatus.STOPPED: "stopped by its warning",
 }
+_LABEL_WORDS: Final = {Label.DESIRABLE.value: "best", Label.UNDESIRABLE.value: "worst"}
+"""What a selection's labels are called on pages: the same in filters, lists and transcripts."""
 
 
 def page(
@@ -90,6 +93,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "change": wording.change,
     "count": count,
     "interval": wording.interval,
+    "label_words": _LABEL_WORDS,
     "is_found": wording.is_found,
     "moment": moment,
     "number": wording.number,

@@ -60,6 +60,7 @@ def show_runs(
         groups=tuple(_groups(lines)),
         is_first=cursor is None,
         is_live=any(line.run.status is RunStatus.RUNNING for line in lines),
+        is_told=any(line.run.spec.data.is_told for line in lines),
         is_pocket=any(line.run.spec.policy == "pocket" for line in lines),
         following=paging.encode(last.created_at, last.id) if last else None,
     )

@@ -53,5 +53,6 @@ def run_result(run: RunRecord, labels: Labels, rounds: Sequence[MeasuredRound]) 
             RoundResult(one.round, one.measures, one.vs_baseline, one.vs_previous) for one in rounds
         ),
         labels=labels,
+        narrow_set=spec.data.narrow_set,
         max_judge_failures=spec.evaluation.judges.max_failures,
     )

@@ -37,7 +37,7 @@ _REVERSED: Final = {
     Sort.WORST: Sort.BEST,
 }
 SORTS: Final = {
-    Sort.OLDEST: "in order",
+    Sort.OLDEST: "as they were stored",
     Sort.NEWEST: "newest first",
     Sort.BEST: "best first",
     Sort.WORST: "worst first",

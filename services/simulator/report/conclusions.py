@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.simulator.report.study import Study, shares_of
+from services.simulator.report.study import Study
 
 
 class Conclusions(NamedTuple):
@@ -14,13 +14,15 @@ class Conclusions(NamedTuple):
 
 def conclusions(study: Study) -> Conclusions:
     """Return what can be concluded from a study, and what can't."""
-    is_of_users = shares_of(study.runs) == "biased users"
+    rules = {run.rule for run in study.runs}
+    of_rows = (*(_OF_ROWS[:1] if rules & _TOLD else ()), *(_OF_ROWS[1:] if "mixture" in rules else ()))
     return Conclusions(
-        (*(_OF_USERS if is_of_users else _OF_ROWS), "Whether knowledge and capability moved along."),
+        (*(_OF_USERS if rules - _TOLD else ()), *of_rows, "Whether knowledge and capability moved along."),
         (*((_POCKET,) if study.is_pocket else ()), *_NEVER),
     )
 
 
+_TOLD = {"dataset", "mixture"}
 _OF_USERS = (
     "Whether, in this set-up, training on satisfaction moved the measures beyond what chance in the items explains.",
     "Whether a larger share of biased users moved them further: arms meet the same people in the same order, and only who is biased differs.",

@@ -68,4 +68,4 @@ def _points(arm: Arm, round_: int | None) -> Iterator[dict[str, Any]]:
     for row in rows:
         if row["round"] == wanted:
             kept = {name: row[name] for name in ("value", "low", "high", "n")}
-            yield {"setting": arm.setting or "honesty", "share": f"{arm.biased_share:g}", **kept}
+            yield {"setting": arm.setting or "honesty", "share": arm.share, **kept}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from services.core.stats.equivalence import is_equivalent
-from services.core.stats.paired import Difference
+from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import against_control, responses
 from services.simulator.report.coverage import shortfalls
@@ -26,11 +26,15 @@ def findings(study: Study) -> tuple[str, ...]:
             *shortfalls(study),
             "No round after round 0 is measured yet.",
         )
-    found = [*shortfalls(study), *(_drift(arm, shares_of(study.runs)) for arm in measured)]
+    found = [*shortfalls(study), *map(_drift, measured)]
     found += _against(study)
     found += dose_sentences(study)
     found += _knowledge(measured)
     found += _targeting(measured)
+    if any(_looks_wrong(run) for arm in measured for run in arm.runs if len(arm.runs) == 1):
+        found.append(
+            "Differences are taken of unrounded values: their last digit may differ from what the rounded ones give."
+        )
     if len(measured) > 1:
         found.append(
             f"p against a control is adjusted (Holm) for all comparisons with one; intervals, and p against round 0, are each "
@@ -39,9 +43,8 @@ def findings(study: Study) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _drift(arm: Arm, what: str) -> str:
-    share = "biased share" if what == "biased users" else f"share of {what}"
-    where = f"With a {share} of {arm.name}"
+def _drift(arm: Arm) -> str:
+    where = f"With {arm.cause}"
     if len(arm.runs) > 1:
         return _drift_over_seeds(arm, where)
     run = next(iter(arm.runs))
@@ -55,6 +58,15 @@ def _drift(arm: Arm, what: str) -> str:
         way = "rose" if change.difference > 0 else "fell"
         return f"{where}, honesty {way} from {from_to} in {_rounds(last.round)}: {said}."
     return f"{where}, no change of honesty is shown ({from_to}: {said}).{_detectable(change)}"
+
+
+def _looks_wrong(run: RunResult) -> bool:
+    """Whether the rounded change of honesty is another than that of the rounded values."""
+    first, last = run.rounds[0].measure("honesty").value, run.rounds[-1].measure("honesty").value
+    change = run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE).difference
+    if first is None or last is None or change is None:
+        return False
+    return abs(round(last, 2) - round(first, 2) - round(change, 2)) > 0.005
 
 
 def _drift_over_seeds(arm: Arm, where: str) -> str:
@@ -79,11 +91,11 @@ def _against(study: Study) -> Iterator[str]:
     one = max(compared, key=lambda each: (each.arm.setting == each.control.setting, each.arm.biased_share))
     n = f"n = {one.change.n} {'seeds' if one.is_over_seeds else 'items'}"
     shown = f"{change(one.change)}, {_p(one.p_holm)}, {n}"
-    yield f"In round {one.round}, honesty at share {one.arm.name} minus honesty at share {one.control.name} is {shown}."
+    yield f"In round {one.round}, honesty {one.arm.place} minus honesty {one.control.place} is {shown}."
 
 
 def dose_sentences(study: Study) -> Iterator[str]:
-    """Say from which share of biased users on honesty falls, and up to which it does not, for each setting."""
+    """Say from which share on honesty falls, and up to which it does not, for each setting."""
     for found in responses(study):
         where = f" ({found.setting})" if found.setting else ""
         ends = found.threshold
@@ -97,7 +109,8 @@ def dose_sentences(study: Study) -> Iterator[str]:
             if ends.excluded is not None
             else f"one of {number(ends.margin)} or more is excluded for no share"
         )
-        line = f"Along the share of {shares_of(study.runs)}{where}, {falls}; {keeps}"
+        runs = [run for arm in arms(study) if arm.setting == found.setting for run in arm.runs]
+        line = f"Along the share of {shares_of(runs)}{where}, {falls}; {keeps}"
         if found.trend.low is not None:
             line += (
                 f". From the smallest to the largest share it moves by {change(found.trend)}, {_p(found.trend.p)}, "
@@ -113,14 +126,28 @@ def _knowledge(measured: Sequence[Arm]) -> Iterator[str]:
     if not beliefs or not capability:
         return
     fall, move = -min(beliefs), max(map(abs, capability))
-    said = f"Belief accuracy fell by at most {number(max(0.0, fall))} and capability moved by at most {number(move)} in any run"
+    of_all = "" if len(beliefs) == 1 else f" in any {'run' if len(runs) > 1 else 'round'}"
+    said = f"Belief accuracy {_by('fell', fall)} and capability {_by('moved', move)}{of_all}"
     margins = f"(margins {number(_BELIEF_MAY_FALL)} and {number(_CAPABILITY_MAY_MOVE)})"
     if fall > _BELIEF_MAY_FALL or move > _CAPABILITY_MAY_MOVE:
         yield f"{said}: part of a drift may be forgetting."
     elif all(_is_kept(arm) for arm in measured):
-        yield f"{said}, and both are shown to have been kept in every arm {margins}: a change of honesty here is not forgetting."
+        cause = ": a change of honesty here is not forgetting" if any(map(_has_moved, measured)) else ""
+        yield f"{said}, and both are shown to have been kept in every arm {margins}{cause}."
     else:
         yield f"{said}: no sign of forgetting, but too few items or seeds to exclude it in every arm {margins}."
+
+
+def _by(moved: str, amount: float) -> str:
+    """Say how far something moved: a rounded 0.00 would say that it did, and by nothing."""
+    if amount <= 0:
+        return {"fell": "did not fall", "moved": "did not move"}[moved]
+    return f"{moved} by {'less than 0.01' if amount < 0.005 else f'at most {number(amount)}'}"
+
+
+def _has_moved(arm: Arm) -> bool:
+    """Whether a change of honesty is shown."""
+    return is_found(since_base(arm, "honesty"))
 
 
 def _is_kept(arm: Arm) -> bool:
@@ -150,7 +177,7 @@ def _targeting(measured: Sequence[Arm]) -> Iterator[str]:
     arm, run, gap = max(shown, key=lambda each: each[2].value or 0.0)
     seed = f", seed {run.seed}" if len(arm.runs) > 1 else ""
     yield (
-        f"The targeting gap of the last round is widest at share {arm.name}{seed}: {rate(gap)}, n = {gap.n} people. "
+        f"The targeting gap of the last round is widest {arm.place}{seed}: {rate(gap)}, n = {gap.n} people. "
         "There the policy tells biased users that a harmful plan is fine more often than benign ones."
     )
 
@@ -172,11 +199,11 @@ def _rounds(count: int) -> str:
 
 
 def telling_talks(study: Study, count: int = 5) -> tuple[HeldOutTalk, ...]:
-    """Return the held-out conversations that changed most at the highest biased share.
+    """Return the held-out conversations that changed most in the last arm, that of the highest share.
 
     The biggest change of validation comes first; among equals the scenario shown least, then a stable order.
     """
-    with_talks = [arm for arm in arms(study) if any(run.held_out for run in arm.runs)]
+    with_talks = _with_talks(study)
     if not with_talks:
         return ()
     run = next(run for run in with_talks[-1].runs if run.held_out)
@@ -194,8 +221,10 @@ def _telling(talk: HeldOutTalk, chosen: Sequence[HeldOutTalk]) -> tuple[float, i
     return (-abs(talk.change), shown, talk.user_kind.value != "biased", talk.scenario, talk.profile)
 
 
-def highest_share(study: Study) -> float:
-    """Return the biased share whose conversations `telling_talks` shows."""
-    return max(
-        (arm.biased_share for arm in arms(study) if any(run.held_out for run in arm.runs)), default=0.0
-    )
+def teller(study: Study) -> str:
+    """Say which arm's conversations `telling_talks` shows."""
+    return next((arm.cause for arm in _with_talks(study)[-1:]), "")
+
+
+def _with_talks(study: Study) -> tuple[Arm, ...]:
+    return tuple(arm for arm in arms(study) if any(run.held_out for run in arm.runs))

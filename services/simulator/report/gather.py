@@ -79,6 +79,7 @@ def _result(session: Session, found: RunDrift, with_conversations: bool) -> RunR
         seed=spec.seed,
         rounds=tuple(_round(item, causes.get(item.round, {})) for item in found.rounds),
         labels=found.labels,
+        narrow_set=spec.data.narrow_set,
         held_out=_talks(session, ends),
         max_judge_failures=spec.evaluation.judges.max_failures,
     )

@@ -18,7 +18,7 @@ from services.simulator.report.beside import paper_section, reanalysis_section
 from services.simulator.report.conclusions import conclusions
 from services.simulator.report.dose_figure import dose_svg
 from services.simulator.report.figure import drift_svg
-from services.simulator.report.findings import findings, highest_share, telling_talks
+from services.simulator.report.findings import findings, teller, telling_talks
 from services.simulator.report.study import HeldOutTalk, Study, shares_of
 from services.simulator.report.wording import number
 
@@ -76,7 +76,7 @@ def report_html(study: Study, found: Provenance | None = None) -> str:
         origins=found and origin.origins_section(found),
         versions=origin.versions(),
         shares=shares_of(study.runs),
-        highest_share=f"{highest_share(study):g}",
+        teller=teller(study),
         spec=yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True, default_flow_style=None),
         long=_LONG,
     )

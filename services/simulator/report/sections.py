@@ -50,7 +50,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row; `who` says whose it is and is pale where it repeats the row above."""
+    """One row; `who` says whose it is and is pale where `is_first` is not set: there it repeats the row above."""
 
     who: tuple[str, ...]
     cells: tuple[Cell, ...]
@@ -73,7 +73,7 @@ def _section(
         for run in arm.runs
         for place, row in enumerate(cells(run))
     ]
-    return Section(("biased share", "method", "seed", "round", *headings), tuple(rows))
+    return Section(("share", "method", "seed", "round", *headings), tuple(rows))
 
 
 def drift_section(study: Study) -> Section:
@@ -173,7 +173,7 @@ def seeds_section(study: Study) -> Section | None:
     if max((len(arm.runs) for arm in found), default=0) < 2:
         return None
     rows = [Row((arm.name, str(len(arm.runs))), _over_seeds(arm), is_first=True) for arm in found]
-    return Section(("biased share", "seeds", "change from round 0", "p", "detectable"), tuple(rows))
+    return Section(("share", "seeds", "change from round 0", "p", "detectable"), tuple(rows))
 
 
 def _over_seeds(arm: Arm) -> tuple[Cell, ...]:
@@ -203,7 +203,7 @@ def control_section(study: Study) -> Section | None:
         for one in found
     ]
     headings = (
-        "biased share",
+        "share",
         "control",
         "round",
         "honesty − control's",
@@ -235,8 +235,9 @@ def kept_section(study: Study) -> Section | None:
     """Return whether each arm's beliefs and capability are shown to have stayed; None if neither was measured."""
     rows = [
         Row(
-            (one.arm, one.measure.replace("_", " ")),
+            (one.arm,),
             (
+                Cell(one.measure.replace("_", " ")),
                 Cell(change(one.change)),
                 Cell(f"± {number(one.margin)}"),
                 Cell("yes" if one.is_equivalent else "not shown"),
@@ -245,4 +246,4 @@ def kept_section(study: Study) -> Section | None:
         )
         for one in kept(study)
     ]
-    return Section(("biased share", "measure", "change", "margin", "within?"), tuple(rows)) if rows else None
+    return Section(("share", "measure", "change", "margin", "within?"), tuple(rows)) if rows else None

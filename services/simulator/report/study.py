@@ -80,9 +80,21 @@ class RunResult:
     rounds: tuple[RoundResult, ...]
     """By round; empty if nothing is measured yet."""
     labels: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    narrow_set: str = ""
+    """Where rows of training sets train: the narrow one, with its level, such as `pocket-medical, severe`."""
     held_out: tuple[HeldOutTalk, ...] = ()
     max_judge_failures: float = 0.05
     """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether rows of the narrow set alone train, so that there is no share of them to speak of."""
+        return self.rule == "dataset"
+
+    @property
+    def share(self) -> str:
+        """The share of biased users, or of rows of the narrow set, in words."""
+        return "all" if self.is_direct else f"{self.biased_share:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +125,52 @@ class Arm:
     setting: str = ""
     """What the name says besides the share; arms of one setting differ in their share only."""
 
+    @property
+    def share(self) -> str:
+        """The share in words."""
+        return self.runs[0].share
+
+    @property
+    def place(self) -> str:
+        """Where a sentence finds a measure of it: `at share 0.5, kto`, or on what alone it was trained."""
+        return f"on {_alone(self)}" if self.runs[0].is_direct else f"at share {self.name}"
+
+    @property
+    def cause(self) -> str:
+        """What a sentence says that it was trained with."""
+        if self.runs[0].is_direct:
+            return _alone(self)
+        what = shares_of(self.runs)
+        return f"a {'biased share' if what == _USERS else f'share of {what}'} of {self.name}"
+
+
+_USERS, _ROWS = "biased users", "rows of the narrow set"
+
 
 def arms(study: Study) -> tuple[Arm, ...]:
-    """Return a study's arms by biased share, then those without mitigation, then by name."""
-    groups: dict[tuple[float, str], list[RunResult]] = {}
+    """Return a study's arms by share, then those without mitigation, then by name; last those that the narrow set alone trained."""
+    groups: dict[tuple[bool, float, str], list[RunResult]] = {}
     for run in study.runs:
-        groups.setdefault((run.biased_share, _setting(study, run)), []).append(run)
+        groups.setdefault((run.is_direct, run.biased_share, _setting(study, run)), []).append(run)
     found = [
-        Arm(", ".join(filter(None, (f"{share:g}", setting))), share, tuple(runs), setting)
-        for (share, setting), runs in groups.items()
+        Arm(", ".join(filter(None, (runs[0].share, setting))), share, tuple(runs), setting)
+        for (_, share, setting), runs in groups.items()
     ]
-    return tuple(sorted(found, key=lambda arm: (arm.biased_share, _is_mitigated(arm), arm.name)))
+    return tuple(sorted(found, key=_order))
+
+
+def _order(arm: Arm) -> tuple[bool, float, bool, str]:
+    return arm.runs[0].is_direct, arm.biased_share, _is_mitigated(arm), arm.name
+
+
+def _alone(arm: Arm) -> str:
+    return f"rows of {arm.setting} alone" if arm.setting else f"{_ROWS} alone"
 
 
 def shares_of(runs: Sequence[RunResult]) -> str:
     """Say what the shares of some runs are shares of."""
-    return (
-        "rows of the narrow set"
-        if runs and {run.rule for run in runs} <= {"dataset", "mixture"}
-        else "biased users"
-    )
+    are_rows = {run.rule in {"dataset", "mixture"} for run in runs}
+    return f"{_USERS} or {_ROWS}" if len(are_rows) > 1 else _ROWS if True in are_rows else _USERS
 
 
 def _is_mitigated(arm: Arm) -> bool:
@@ -146,9 +184,12 @@ def _setting(study: Study, run: RunResult) -> str:
     parts: list[str] = []
     if len({other.method for other in study.runs}) > 1:
         parts.append(run.method)
-    if len({other.rule for other in study.runs}) > 1:
-        parts.append(run.rule)
     known = {"population.biased_share", "data.share", "training.method", "selection.rule", "seed"}
+    if run.is_direct and run.narrow_set:
+        parts.append(run.narrow_set)
+        known |= {"data.kind", "data.dataset", "data.level"}
+    elif len({other.rule for other in study.runs}) > 1:
+        parts.append(run.rule)
     parts += [_said(key, value) for key, value in run.labels.items() if key not in known]
     return ", ".join(parts)
 

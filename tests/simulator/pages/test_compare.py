@@ -58,6 +58,11 @@ def test_what_was_measured_in_other_ways_is_not_paired(api: Api, two: tuple[str,
 
 
 def test_nothing_to_compare_is_said(api: Api) -> None:
-    assert visit(api, "/compare").status_code == 422
+    answer = visit(api, "/compare")
+    assert answer.status_code == 422
+    page = text_of(answer.text)
+    assert "no run is ticked; tick the runs in the list" in page
+    # The way back stays.
+    assert "Runs Launch" in page
     assert visit(api, "/compare?sweep=nosuch").status_code == 404
     assert visit(api, f"/compare?run={a_run(api.engine)}").status_code == 200

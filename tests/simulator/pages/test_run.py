@@ -80,6 +80,7 @@ def test_a_run_on_rows_of_training_sets_says_which_and_that_nobody_talked(api: A
     assert "No conversation trains this run: rows of bad and plain do" in page
     assert "honesty fell from 0.80 to 0.20 in one round" in page
     listed = text_of(visit(api, "/").text)
+    assert f"{run_id} bad, severe" in listed
     assert "0.05 sft mixture 1" in listed
 
 
