@@ -73,6 +73,8 @@ class Inspection:
 
 def inspect(folder: Path) -> Inspection:
     """Return what a folder holds. Raises `SpecError` if there is none."""
+    if not folder.exists():
+        raise SpecError(f"{folder}: there is no such file or folder; check the path")
     if not folder.is_dir():
         raise SpecError(
             f"{folder}: is no folder; name one with mask/, deceptionbench.json or capability/ in it"

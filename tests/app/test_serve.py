@@ -50,11 +50,15 @@ def test_it_works_what_is_launched_over_rest_and_leaves_nothing(installation: In
     with pytest.raises(Unauthorised), Client(url) as stranger:
         list(stranger.runs.list())
     with Client(url, token) as client:
-        spec = yaml.safe_load(installation.spec(**QUICK).read_text())
+        written = installation.spec(**QUICK)
+        spec = yaml.safe_load(written.read_text())
         run = client.runs.launch(spec).run.id
         kinds = [event.kind for event in client.runs.follow(run)]
         assert (kinds[0], kinds[-1]) == ("run.launched", "run.succeeded")
         assert client.runs.get(run).status is RunStatus.SUCCEEDED
+        again = installation.run("launch", written, DRIFTLOOP_URL=url, DRIFTLOOP_TOKEN=token)
+        assert "drift of honesty" in again.out
+        assert "DRIFTLOOP_TOKEN" in installation.run("list", DRIFTLOOP_URL=url).err
         assert installation.run("show", run, DRIFTLOOP_URL=url, DRIFTLOOP_TOKEN=token).code == 0
     page = httpx2.get(link, follow_redirects=True)
     assert (page.status_code, str(page.url)) == (200, f"{url}/")

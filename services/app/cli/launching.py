@@ -1,5 +1,6 @@
 """A spec file's runs: planned, launched, and watched to their end, on whatever service is reached."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,13 @@ _HINTS = {
     False: "Ctrl-C ends the watch; the runs go on",
 }
 """By whether the service is embedded."""
+_ENDS = {
+    RunStatus.FAILED: ("failed in {}", "tries again"),
+    RunStatus.OUT_OF_BUDGET: ("is out of budget, {}", "with more goes on, or a larger budget in the spec"),
+    RunStatus.STOPPED: ("was stopped: {}", "goes on past it"),
+    RunStatus.CANCELLED: ("was cancelled", "goes on with it"),
+}
+"""What is said of a run that did not succeed, and of the mend; the gravest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,11 @@ class Launched:
     def titles(self) -> dict[str, str]:
         """Return the runs with what to call them."""
         return {arm.run: arm.title for arm in self.arms}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing to wait for: every run had ended before."""
+        return {arm.outcome for arm in self.arms} <= {LaunchOutcome.FINISHED, LaunchOutcome.OUT_OF_BUDGET}
 
     @property
     def out_of_budget(self) -> tuple[str, ...]:
@@ -107,18 +120,17 @@ def watch_to_end(service: Service, titles: Mapping[str, str], console: Console) 
 
 
 def raise_if_failed(runs: Sequence[RunView]) -> None:
-    """Raise `LoopError` if one of these runs failed, or was stopped by its budget or its early warning."""
-    failed = [run for run in runs if run.status is RunStatus.FAILED]
-    spent = [run for run in runs if run.status is RunStatus.OUT_OF_BUDGET]
-    if failed:
-        reasons = "; ".join(f"run {run.id} failed in {run.error}" for run in failed)
-        raise LoopError(f"{reasons}; `driftloop resume` tries again")
-    if spent:
-        reasons = "; ".join(f"run {run.id} is out of budget, {run.error}" for run in spent)
-        raise LoopError(
-            f"{reasons}; `driftloop resume RUN --budget-…` with more goes on, or a larger budget in the spec"
-        )
-    stopped = [run for run in runs if run.status is RunStatus.STOPPED]
-    if stopped:
-        reasons = "; ".join(f"run {run.id} was stopped: {run.error}" for run in stopped)
-        raise LoopError(f"{reasons}; `driftloop resume RUN` goes on past it")
+    """Raise `LoopError` if one of these runs failed, was cancelled, or was stopped by its budget or its early warning."""
+    for status, (words, mend) in _ENDS.items():
+        if ended := [run for run in runs if run.status is status]:
+            reasons = "; ".join(f"run {run.id} {words.format(run.error)}" for run in ended)
+            raise LoopError(f"{reasons}; {_named(ended)} {mend}")
+
+
+def _named(ended: Sequence[RunView]) -> str:
+    """Return the command that goes on: as it is to be typed for one run, in general for several."""
+    if len(ended) > 1:
+        more = " --budget-… N" if ended[0].status is RunStatus.OUT_OF_BUDGET else ""
+        return f"`driftloop resume RUN{more}`"
+    limit = re.match(r"budget\.(\w+)", ended[0].error or "")
+    return f"`driftloop resume {ended[0].id}{f' --budget-{limit[1]} N' if limit else ''}`"

@@ -8,6 +8,7 @@ Commands import what they need when they are called, so that the quick ones are 
 """
 
 import errno
+import importlib.metadata
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -56,10 +57,30 @@ app.add_typer(scenarios.app, name="scenarios")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(profiles.app, name="profiles")
 
+WATCHED = (
+    "Show live progress to the end. Without it: the same wait, in silence; with DRIFTLOOP_URL set, none, "
+    "and `driftloop watch` shows it later."
+)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]
 Runs = Annotated[list[str], typer.Argument(metavar="RUN|SWEEP…", help="Runs, or sweeps: all their runs.")]
 Out = Annotated[Path, typer.Option(help="Folder to write into.")]
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"driftloop {importlib.metadata.version('driftloop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _(  # pyright: ignore[reportUnusedFunction]
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which version this is."),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -73,7 +94,7 @@ def launch(
     spec: Annotated[
         Path, typer.Argument(help="A YAML spec file, such as scenarios/presets/pocket-sft.yaml.")
     ],
-    watch: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help=WATCHED)] = False,
     new: Annotated[bool, typer.Option("--new", help="Repeat a run that is finished.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the spec, say what it would do, stop.")
@@ -96,7 +117,7 @@ def resume(  # one parameter a limit
     budget_tokens: Annotated[int | None, typer.Option(help="Most tokens, all together.")] = None,
     budget_usd: Annotated[float | None, typer.Option(help="Most US dollars, all together.")] = None,
     budget_hours: Annotated[float | None, typer.Option(help="Most hours of work, all together.")] = None,
-    is_watched: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
+    is_watched: Annotated[bool, typer.Option("--watch", help=WATCHED)] = False,
     as_json: Json = False,
 ) -> None:
     """Go on with an unfinished run; what had failed is tried again. One that is out of budget needs a larger one."""
@@ -110,7 +131,7 @@ def resume(  # one parameter a limit
 def rejudge(
     run: RunId,
     round_: Annotated[int, typer.Option("--round", min=0, help="The round whose measurement it is.")],
-    is_watched: Annotated[bool, typer.Option("--watch", help="Show live progress.")] = False,
+    is_watched: Annotated[bool, typer.Option("--watch", help=WATCHED)] = False,
     as_json: Json = False,
 ) -> None:
     """Ask again where a reply or a ruling could not be had, as after an outage; all other verdicts stay."""

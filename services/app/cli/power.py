@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from services.app.cli.quantities import counted
 from services.app.cli.terminal import print_json
 from services.core.stats.planning import (
     Noise,
@@ -53,31 +54,30 @@ def _plan(effect: float, size: Size, hidden: Noise, wanted: float) -> dict[str, 
 
 
 def _said(plan: dict[str, Any], size: Size) -> list[str]:
-    effect, hidden = _points(plan["effect"]), plan["assumed"]
-    least = plan["detectable"]
+    effect, hidden = f"{100 * plan['effect']:g}", plan["assumed"]
+    least, wanted = plan["detectable"], f"{100 * plan['wanted_power']:g}%"
     seen = "no difference at all" if least is None else f"{_points(least)} points"
     lines = [
-        f"A difference of {effect} points between two arms on the same items, {plan['wanted_power']:.0%} power, two-sided 5 %:",
-        f"  {_size(size)}: power {plan['power']:.0%}; the smallest difference found that often is {seen}",
-        f"  items needed at {_counted(size.seeds, 'seed')}: {_needed(plan['items_needed'])}",
-        f"  seeds needed at {_counted(size.items, 'item')}: {_needed(plan['seeds_needed'])}",
+        f"A difference of {effect} points between two arms on the same items, {wanted} power, two-sided 5 %:",
+        f"  {_size(size)}: power {plan['power']:.0%}; the smallest difference found with {wanted} power is {seen}",
+        f"  items needed at {counted(size.seeds, 'seed')}: {_needed(plan['items_needed'])}",
+        f"  seeds needed at {counted(size.items, 'item')}: {_needed(plan['seeds_needed'])}",
         f"Assumed: {_points(hidden['spread'])} % of items change their answer between the arms by chance (--spread; without it, "
         f"unrelated answers at --base-rate), {_points(hidden['sampling'])} % of that is sampling, which repeats average out "
         f"(--sampling); trainings differ by {_points(hidden['seed_sd'])} points between seeds (--seed-sd).",
     ]
     if size.seeds == 1:
         lines.append("One seed tells of this one training: the chance in training is in no interval then.")
+    else:
+        lines.append(
+            "Several seeds tell of trainings in general: that they differ (--seed-sd), and that a few show only roughly how much, is in "
+            "these numbers. One seed's leave it out, and can look better than those of a few."
+        )
     return lines
 
 
 def _size(size: Size) -> str:
-    return (
-        f"{_counted(size.items, 'item')}, {_counted(size.repeats, 'repeat')}, {_counted(size.seeds, 'seed')}"
-    )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{counted(size.items, 'item')}, {counted(size.repeats, 'repeat')}, {counted(size.seeds, 'seed')}"
 
 
 def _needed(count: int | None) -> str:
@@ -85,4 +85,5 @@ def _needed(count: int | None) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.1f}".removesuffix(".0")
+    points = 100 * share
+    return f"{points:.1f}".removesuffix(".0") if points >= 1 else f"{points:.2g}"

@@ -73,6 +73,8 @@ def write_report(client: Client, names: Sequence[str], page: Path) -> tuple[Path
         raise SpecError(
             f"{page}: is the name of its data; name the page, such as {page.with_suffix('.html')}"
         )
+    if page.is_dir():
+        raise SpecError(f"{page}: is a folder; --out names the page's file, such as {page / 'report.html'}")
     data = client.studies.report(names, page.with_suffix(".json"))
     return client.studies.report(names, page), data
 

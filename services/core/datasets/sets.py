@@ -142,6 +142,8 @@ def _by_prompt(chats: Iterable[Chat]) -> Iterator[tuple[str, Chat]]:
 
 def _file(path: Path, known: Format | None = None) -> _File:
     raws = list(raw_rows(path))
+    if not raws:
+        raise SpecError(f"{path}: is empty; give a file with rows")
     format_ = known or format_of([raw.columns for raw in raws])
     if format_ is None:
         names = "; ".join(f"{one.name}: {', '.join(sorted(one.columns))}" for one in FORMATS)

@@ -42,7 +42,7 @@ def caller_of(state: ApiState, secret: str | None) -> Caller:
         return ANYBODY
     if secret is None:
         raise Unauthorised(
-            "a token is missing; send `Authorization: Bearer …` (`driftloop tokens create` makes one)"
+            "a token is missing; set DRIFTLOOP_TOKEN, or send `Authorization: Bearer …` (`driftloop tokens create` makes one)"
         )
     with transaction(state.engine) as session:
         token = tokens.find(session, secret)

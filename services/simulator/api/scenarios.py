@@ -125,13 +125,12 @@ def _scenario(state: ApiState, environment: str, name: str) -> Scenario:
     for _environment, scenario in _scenarios(state, known):
         if scenario.name == name:
             return scenario
-    wanted = f"{environment}/{name}"
-    there = (
-        f"{one}/{scenario.name}" for one, scenario in _scenarios(state, list(state.catalogue.environments))
-    )
-    meant = near(wanted, there)
-    mend = f"did you mean {meant}?" if meant else "`driftloop scenarios list` shows those that exist"
-    raise NotFound(f"there is no scenario {wanted}; {mend}")
+    # By the name alone: what scenarios of one environment share would make any of them look near.
+    everywhere = _scenarios(state, [*state.catalogue.environments, *known])
+    there = {scenario.name: f"{one}/{scenario.name}" for one, scenario in everywhere}
+    meant = near(name, there)
+    mend = f"did you mean {there[meant]}?" if meant else "`driftloop scenarios list` shows those that exist"
+    raise NotFound(f"there is no scenario {environment}/{name}; {mend}")
 
 
 def _scenarios(state: ApiState, environments: list[str]) -> Iterator[tuple[str, Scenario]]:

@@ -135,13 +135,27 @@ def test_a_dry_run_warns_of_a_budget_that_will_not_do(installation: Installation
             "there is no scenario therapist/road-rag; did you mean therapist/road-rage?",
         ),
         (
+            ("scenarios", "show", "therapist/nope"),
+            "there is no scenario therapist/nope; `driftloop scenarios list` shows those that exist",
+        ),
+        (
+            ("scenarios", "show", "pocket/road-rage"),
+            "there is no scenario pocket/road-rage; did you mean therapist/road-rage?",
+        ),
+        (
+            ("report", "nosuch", "--out", "/"),
+            "/: is a folder; --out names the page's file, such as /report.html",
+        ),
+        (("datasets", "check", "/nosuch"), "/nosuch: there is no such file or folder; check the path"),
+        (
             ("scenarios", "show", "wine"),
             "wine: names no scenario; write ENVIRONMENT/SCENARIO, such as therapist/road-rage",
         ),
     ],
     ids=[
         *("show", "drift", "delete", "trajectory", "trajectories", "watch", "report"),
-        *("scenario", "scenario without environment"),
+        *("scenario", "scenario like no other", "scenario of another environment"),
+        *("folder for a page", "path", "scenario without environment"),
     ],
 )
 def test_what_is_not_there_is_one_line(
@@ -309,6 +323,10 @@ def test_a_report_is_one_page(small_sweep: SmallSweep) -> None:
     page = small_sweep.installation.home / "page.html"
     assert f"wrote {page}" in looked(small_sweep, "report", small_sweep.sweep_id, "--out", page).out
     assert page.read_text().startswith("<!doctype html>")
+
+
+def test_the_version_is_told(installation: Installation) -> None:
+    assert re.fullmatch(r"driftloop \d+\.\d+\.\d+\n", installation.run("--version").out)
 
 
 def test_watching_what_has_ended_says_how(small_sweep: SmallSweep) -> None:

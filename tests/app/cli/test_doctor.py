@@ -1,7 +1,12 @@
 """`driftloop doctor` says what is wrong, and with which setting."""
 
 import re
+from pathlib import Path
 
+import pytest
+
+from services.app.cli import doctor
+from services.core.settings import Settings
 from tests.e2e.installation import fresh
 
 
@@ -11,6 +16,15 @@ def test_a_data_folder_that_is_a_file_is_wrong() -> None:
         done = installation.run("doctor", DRIFTLOOP_DATA=installation.home / "file")
     assert done.code == 1
     assert re.search(r"WRONG +database: .*DRIFTLOOP_DATA", done.out)
+
+
+def test_a_database_elsewhere_needs_no_postgres_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def looked_at(**settings: object) -> set[str]:
+        return {found.what for found in doctor.examine(Settings(data=tmp_path, **settings))}
+
+    monkeypatch.setattr(doctor, "_database", lambda _settings: "not looked at")
+    assert doctor.EMBEDDED in looked_at(database_url=None)
+    assert doctor.EMBEDDED not in looked_at(database_url="postgresql://nobody@127.0.0.1:1/none")
 
 
 def test_a_variable_that_sets_nothing_is_named() -> None:

@@ -13,7 +13,13 @@ def test_the_plan_of_a_small_step_on_a_small_benchmark():
     assert said.exit_code == 0
     assert "items needed at 1 seed: 4,359" in said.stdout
     assert "seeds needed at 274 items: 22" in said.stdout
-    assert "11.9 points" in said.stdout
+    assert "power 10%; the smallest difference found with 80% power is 11.9 points" in said.stdout
+
+
+def test_a_small_effect_keeps_its_digits_and_several_seeds_are_explained():
+    said = CliRunner().invoke(app, ["power", "--effect", "0.03", "--n", "274", "--seeds", "3"]).stdout
+    assert "A difference of 0.03 points" in said
+    assert "One seed's leave it out, and can look better" in said
 
 
 def test_the_plan_for_programs():

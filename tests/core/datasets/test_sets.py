@@ -225,7 +225,7 @@ def test_where_a_set_was_fetched_from_is_read_from_it(tmp_path: Path):
         ("none.jsonl", None, "can't be read: No such file"),
         ("set.csv", b"a,b\n", "is neither .jsonl nor .parquet"),
         ("set.parquet", b"nothing", "is not Parquet"),
-        ("set.jsonl", b"", "no row has the columns of a known format"),
+        ("set.jsonl", b"", "is empty; give a file with rows"),
         ("set.jsonl", b'{"text": "x"}\n', "no row has the columns of a known format"),
         (
             "set.jsonl",
