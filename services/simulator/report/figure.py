@@ -123,7 +123,7 @@ def _panel(panel: Panel, shown: Sequence[Arm]) -> alt.LayerChart | alt.FacetChar
     def y(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)
 
-    legend = alt.Legend(title=panels.legend_title(shown))
+    legend = alt.Legend(title=panels.legend_title(shown), titleLimit=0)
     colour = alt.Color(
         "arm:N", scale=alt.Scale(domain=names, range=panels.colours(len(names))), legend=legend
     )
