@@ -166,7 +166,8 @@ def show(run: RunId, as_json: Json = False) -> None:
 def drift(
     runs: Runs,
     out: Annotated[
-        Path | None, typer.Option(help="Also write drift.json, drift.png, report.html here.")
+        Path | None,
+        typer.Option(help="Write drift.json, drift.png, report.html, report.json here, and no table."),
     ] = None,
     as_json: Json = False,
 ) -> None:
