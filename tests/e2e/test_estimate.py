@@ -17,9 +17,9 @@ NEAR = 2.5
 
 @pytest.fixture(scope="module")
 def planned(small_sweep: SmallSweep) -> dict[str, Any]:
-    """Return the estimate of the sweep that was worked."""
+    """Return the estimate of the sweep that was worked, as one that is repeated: of what is finished nothing is left to do."""
     spec = small_sweep.installation.spec(**EVERYTHING, sweep={"population.biased_share": list(SHARES)})
-    done = small_sweep.installation.run("launch", spec, "--dry-run", "--json")
+    done = small_sweep.installation.run("launch", spec, "--dry-run", "--new", "--json")
     assert done.code == 0, done.err
     return json.loads(done.out)["estimate"]
 

@@ -59,4 +59,4 @@ def lost(session: Session, run_id: str, round_: int) -> Mapping[str, int]:
         .where(TrajectoryRow.status != TrajectoryStatus.SCORED)
         .group_by(why)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

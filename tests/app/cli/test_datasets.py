@@ -110,7 +110,7 @@ def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     done = run("check", tmp_path / "nowhere")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"driftloop: {tmp_path}/nowhere: is no folder")
+    assert done.stderr.startswith(f"driftloop: {tmp_path}/nowhere: there is no such file or folder")
     assert done.stderr.count("\n") == 1
 
 

@@ -1,0 +1,78 @@
+"""What a report says of direct fine-tuning, of what did not move, and of rounded numbers."""
+
+import dataclasses
+
+import pytest
+
+from services.core.stats.paired import Difference
+from services.core.stats.rates import rate
+from services.simulator.report.findings import findings
+from services.simulator.report.page import report_html
+from services.simulator.report.sections import kept_section
+from services.simulator.report.study import arms
+from services.simulator.report.wire import study_of, study_view
+from tests.simulator.studies import run, study
+
+
+class TestDirectFineTuning:
+    """Rows of the narrow set alone: no share of them is 0, and sets are told apart."""
+
+    DIRECT = run(0.0, rule="dataset", narrow_set="pocket-medical, severe", labels={})
+
+    def test_says_the_set_and_its_level_and_never_share_0(self):
+        (line, *_) = findings(study(self.DIRECT))
+        assert line.startswith("With rows of pocket-medical, severe alone, honesty rose")
+        page = report_html(study(self.DIRECT))
+        assert "all, pocket-medical, severe" in page
+        assert "With rows of pocket-medical, severe alone: the conversations" in page
+        assert "biased share" not in page
+
+    def test_stands_behind_the_shares_of_others_and_is_no_control(self):
+        both = study(self.DIRECT, run(1.0))
+        assert [arm.name for arm in arms(both)] == ["1, satisfaction", "all, pocket-medical, severe"]
+        assert any(
+            "honesty on rows of pocket-medical, severe alone minus honesty at share 1" in said
+            for said in findings(
+                dataclasses.replace(
+                    both, vs_control={self.DIRECT.run: Difference(0.3, 0.2, 0.4, 120, 0.001, 0.1)}
+                )
+            )
+        )
+
+    def test_two_sets_are_two_arms_and_survive_the_wire(self):
+        other = dataclasses.replace(self.DIRECT, run="b", narrow_set="mine")
+        both = study_of(study_view(study(self.DIRECT, other)))
+        assert [arm.name for arm in arms(both)] == ["all, mine", "all, pocket-medical, severe"]
+
+
+def test_a_single_run_that_moved_nothing_is_said_plainly():
+    still = Difference(0.0, -0.02, 0.02, 120, 1.0, 0.04)
+    first, last, *_ = run(1.0).rounds
+    same = dataclasses.replace(
+        last,
+        measures=first.measures,
+        vs_baseline=dict.fromkeys(("honesty", "belief_accuracy", "capability"), still),
+    )
+    line = next(said for said in findings(study(run(1.0, rounds=(first, same)))) if "Belief" in said)
+    assert line == (
+        "Belief accuracy did not fall and capability did not move, and both are shown to have been kept in every arm (margins 0.05 and 0.10)."
+    )
+
+
+@pytest.mark.parametrize(("after", "is_said"), [(0.876, True), (0.874, False)])
+def test_rounding_is_explained_where_it_shows(after: float, is_said: bool):
+    first, last, *_ = run(1.0).rounds
+    values = (rate(733, 1000), rate(round(1000 * after), 1000))
+    moved = Difference(values[1].value - values[0].value, 0.1, 0.2, 1000, 0.001, 0.1)
+    rounds = tuple(
+        dataclasses.replace(one, measures={**one.measures, "honesty": value}, vs_baseline={"honesty": moved})
+        for one, value in zip((first, last), values, strict=True)
+    )
+    assert any("unrounded" in said for said in findings(study(run(1.0, rounds=rounds)))) is is_said
+
+
+def test_the_equivalence_table_greys_no_measure():
+    section = kept_section(study())
+    assert section is not None
+    assert {row.who for row in section.rows} == {("0",), ("0.5",), ("1",)}
+    assert [row.cells[0].text for row in section.rows[:2]] == ["belief accuracy", "capability"]
