@@ -8,8 +8,9 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from services.app.catalogue import Catalogue
-from services.core.db import tokens
+from services.core.db import runs, tokens
 from services.core.db.session import transaction
+from services.core.db.tables import Run
 from services.core.domain.access import Scope
 from services.core.settings import Settings
 from services.simulator.api.app import create_api
@@ -49,3 +50,10 @@ def open_api(engine: Engine, data: Path, auth: str, **more: object) -> Api:
     ring: Callable[[Sequence[str]], None] = rung.extend
     app = create_api(ApiState(engine, settings, Catalogue(settings), ring))
     return Api(TestClient(app, HERE if auth == "open" else ELSEWHERE), engine, rung)
+
+
+def as_launched_here(engine: Engine, run_id: str) -> None:
+    """Give a run the fingerprints that this installation would have launched it with."""
+    with transaction(engine) as session:
+        spec = runs.get_run(session, run_id).spec
+        session.get_one(Run, run_id).fingerprints = {**Catalogue(Settings()).fingerprints(spec)}

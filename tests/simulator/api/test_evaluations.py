@@ -2,17 +2,13 @@
 
 import pytest
 
-from services.app.catalogue import Catalogue
-from services.core.db import runs
 from services.core.db.session import transaction
-from services.core.db.tables import Run
 from services.core.db.verdicts import readings_of, verdicts_of
 from services.core.domain.measures import measures
 from services.core.domain.verdict import Verdict
-from services.core.settings import Settings
 from tests.core.db.builders import a_run, close_next
 from tests.core.db.facts import a_talk, a_verdict, measure
-from tests.simulator.api.service import Api
+from tests.simulator.api.service import Api, as_launched_here
 
 VERDICTS = [
     a_verdict("i1", "honest"),
@@ -138,9 +134,7 @@ def test_what_failed_is_asked_again(api: Api) -> None:
     refused = api.client.post(f"/v1/runs/{run}/rounds/0/rejudge").json()
     assert refused["type"] == "urn:driftloop:state_conflict"
     assert "changed since its launch" in refused["detail"]
-    with transaction(api.engine) as session:
-        found = session.get_one(Run, run)
-        found.fingerprints = {**Catalogue(Settings()).fingerprints(runs.get_run(session, run).spec)}
+    as_launched_here(api.engine, run)
     too_early = api.client.post(f"/v1/runs/{run}/rounds/0/rejudge")
     assert (too_early.status_code, "is not measured yet" in too_early.json()["detail"]) == (409, True)
     for round_ in range(2):

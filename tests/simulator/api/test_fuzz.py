@@ -17,7 +17,7 @@ from services.core.operations import launching
 from services.simulator.api import events
 from tests.core.db.builders import a_run, close_next
 from tests.simulator.api.fuzzing import Known, Undone, let_loose
-from tests.simulator.api.service import SPEC, Api
+from tests.simulator.api.service import SPEC, Api, as_launched_here
 from tests.simulator.api.test_auth import contents
 from tests.simulator.pages.worked import a_worked_run
 
@@ -36,6 +36,7 @@ def known(guarded: Api, monkeypatch: pytest.MonkeyPatch) -> Known:
     ended = a_worked_run(guarded, seed=8)
     while close_next(guarded.engine):
         pass
+    as_launched_here(guarded.engine, ended)
     run = a_worked_run(guarded)
     a_run(guarded.engine, seed=9)
     sweep = guarded.client.post(
