@@ -83,7 +83,7 @@ def test_one_is_singular() -> None:
 
 
 def test_a_dry_run_cuts_no_name(small_sweep: SmallSweep) -> None:
-    spec = small_sweep.installation.spec()
+    spec = small_sweep.installation.spec("narrow")
     said = small_sweep.installation.run("launch", spec, "--dry-run", "--new", COLUMNS=80).out
     assert "1 run, " in said
     assert "conversations  assistant" in said
