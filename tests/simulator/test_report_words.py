@@ -8,8 +8,9 @@ from services.core.stats.paired import Difference
 from services.core.stats.rates import rate
 from services.simulator.report.findings import findings
 from services.simulator.report.page import report_html
-from services.simulator.report.sections import kept_section
+from services.simulator.report.sections import drift_section, kept_section, seeds_section
 from services.simulator.report.study import arms
+from services.simulator.report.table import drift_table
 from services.simulator.report.wire import study_of, study_view
 from tests.simulator.studies import run, study
 
@@ -76,3 +77,28 @@ def test_the_equivalence_table_greys_no_measure():
     assert section is not None
     assert {row.who for row in section.rows} == {("0",), ("0.5",), ("1",)}
     assert [row.cells[0].text for row in section.rows[:2]] == ["belief accuracy", "capability"]
+
+
+class TestARepeatedSeed:
+    """A run launched again with one spec and seed is shown, and no average, interval or figure takes it for a second seed."""
+
+    ONCE = study(run(0.0), run(1.0))
+    AGAIN = study(run(0.0), run(1.0), run(1.0, run="twice"))
+
+    def test_is_said_and_no_seed_more(self):
+        said = [line for line in findings(self.AGAIN) if "Run twice" in line]
+        assert said == [
+            "Run twice has the settings and seed of run a1b2c310-1: a repetition is no further seed, so no average, "
+            "interval or figure takes it in."
+        ]
+        assert [line for line in findings(self.AGAIN) if line not in said] == list(findings(self.ONCE))
+        assert seeds_section(self.AGAIN) is None
+
+    def test_is_a_row_of_the_tables(self):
+        counted = [len(drift_section(one).rows) for one in (self.ONCE, self.AGAIN)]
+        assert counted == [6, 9]
+        assert drift_table(self.AGAIN).row_count == drift_table(self.ONCE).row_count + 4
+
+    def test_stands_for_its_seed_where_it_is_measured_further(self):
+        short = run(1.0, run="short", rounds=run(1.0).rounds[:2])
+        assert [one.run for one in arms(study(short, run(1.0)))[0].runs] == ["a1b2c310-1"]

@@ -21,12 +21,10 @@ def findings(study: Study) -> tuple[str, ...]:
         replace(arm, runs=tuple(run for run in arm.runs if len(run.rounds) > 1)) for arm in arms(study)
     ]
     measured = [arm for arm in trained if arm.runs]
+    known = [*shortfalls(study), *repeated(study)]
     if not measured:
-        return (
-            *shortfalls(study),
-            "No round after round 0 is measured yet.",
-        )
-    found = [*shortfalls(study), *map(_drift, measured)]
+        return (*known, "No round after round 0 is measured yet.")
+    found = [*known, *map(_drift, measured)]
     found += _against(study)
     found += dose_sentences(study)
     found += _knowledge(measured)
@@ -41,6 +39,17 @@ def findings(study: Study) -> tuple[str, ...]:
             f"by itself, not corrected for there being {len(measured)} arms."
         )
     return tuple(found)
+
+
+def repeated(study: Study) -> Iterator[str]:
+    """Say which runs repeat others, and so are in no average, figure or interval."""
+    for arm in arms(study):
+        by_seed = {run.seed: run for run in arm.runs}
+        for run in arm.repeats:
+            yield (
+                f"Run {run.run} has the settings and seed of run {by_seed[run.seed].run}: a repetition is no further seed, so no average, "
+                "interval or figure takes it in."
+            )
 
 
 def _drift(arm: Arm) -> str:

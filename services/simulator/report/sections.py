@@ -70,7 +70,7 @@ def _section(
     rows = [
         Row((arm.name, run.method, str(run.seed)), row, place == 0)
         for arm in arms(study)
-        for run in arm.runs
+        for run in (*arm.runs, *arm.repeats)
         for place, row in enumerate(cells(run))
     ]
     return Section(("share", "method", "seed", "round", *headings), tuple(rows))

@@ -1,7 +1,7 @@
 """A study as plain data: the runs of one spec file, measured round by round.
 
 Whoever reads the database fills this in; everything that is shown is made from it alone. An *arm* is the runs that differ in
-their seed only.
+their seed only. A run that repeats another's seed is no further sample: it is shown, but nothing is averaged over it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -124,6 +124,8 @@ class Arm:
     runs: tuple[RunResult, ...]
     setting: str = ""
     """What the name says besides the share; arms of one setting differ in their share only."""
+    repeats: tuple[RunResult, ...] = ()
+    """Runs of a seed that `runs` holds already: the longest measured stands there, the first of equals."""
 
     @property
     def share(self) -> str:
@@ -152,11 +154,18 @@ def arms(study: Study) -> tuple[Arm, ...]:
     groups: dict[tuple[bool, float, str], list[RunResult]] = {}
     for run in study.runs:
         groups.setdefault((run.is_direct, run.biased_share, _setting(study, run)), []).append(run)
-    found = [
-        Arm(", ".join(filter(None, (runs[0].share, setting))), share, tuple(runs), setting)
-        for (_, share, setting), runs in groups.items()
-    ]
+    found = [_arm(share, setting, runs) for (_, share, setting), runs in groups.items()]
     return tuple(sorted(found, key=_order))
+
+
+def _arm(share: float, setting: str, runs: Sequence[RunResult]) -> Arm:
+    chosen: dict[int, RunResult] = {}
+    for run in runs:
+        if run.seed not in chosen or len(run.rounds) > len(chosen[run.seed].rounds):
+            chosen[run.seed] = run
+    kept = tuple(chosen.values())
+    repeats = tuple(run for run in runs if run not in kept)
+    return Arm(", ".join(filter(None, (runs[0].share, setting))), share, kept, setting, repeats)
 
 
 def _order(arm: Arm) -> tuple[bool, float, bool, str]:

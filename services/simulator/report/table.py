@@ -7,7 +7,7 @@ from rich.text import Text
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import Rate
 from services.simulator.report.coverage import coverage, shortfalls
-from services.simulator.report.findings import dose_sentences
+from services.simulator.report.findings import dose_sentences, repeated
 from services.simulator.report.study import RoundResult, Study, arms, shares_of
 from services.simulator.report.wording import NOTHING, is_found, number, p_value, signed
 
@@ -38,7 +38,7 @@ def drift_table(study: Study) -> Table:
     for heading in ("share", *extra, "round", "honesty", "change", "p", *_CONTROLS.values()):
         table.add_column(heading, overflow="fold")
     for arm in arms(study):
-        for run in arm.runs:
+        for run in (*arm.runs, *arm.repeats):
             rounds = run.rounds if len(study.runs) <= _FEW_RUNS else run.rounds[-1:]
             who = {"method": run.method, "seed": str(run.seed)}
             for result in rounds:
@@ -91,6 +91,7 @@ def _caption(study: Study) -> str:
         "change: from round 0, paired by item, then rounded; bold if its interval leaves out 0.",
         f"n: {sizes or 'nothing measured yet'}.",
         *dose_sentences(study),
+        *repeated(study),
     ]
     if judged := coverage(study):
         lines += [judged, *shortfalls(study)]
