@@ -57,5 +57,8 @@ def make_base(shape: str, folder: Path) -> None:
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.save_pretrained(folder)
+    del model
+    # Nothing of it may stay on the device: what trains is another process, and is to have all the memory.
+    torch.cuda.empty_cache()
     for name in _TOKENIZER:
         shutil.copy(POCKET / name, folder)

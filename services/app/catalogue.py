@@ -22,6 +22,7 @@ from services.core.domain.estimate import Calls, Outline
 from services.core.domain.identity import FIRST_SCORER, Fingerprints
 from services.core.domain.judging import Judge
 from services.core.domain.spec import EvaluationSpec, MitigationsSpec, RunSpec
+from services.core.domain.trajectory import Slot, UserKind
 from services.core.llm.model import ChatModel
 from services.core.operations.planning import TrainingSize
 from services.core.settings import PROJECT, Settings
@@ -32,7 +33,7 @@ from services.evaluator.judging.checkout import checkout_pack
 from services.evaluator.judging.prompts import PromptPack, own_names, own_pack
 from services.evaluator.scoring import SCORER_VERSIONS
 from services.pocket.world.judge import PocketJudge
-from services.pocket.world.users import PocketUser, is_known
+from services.pocket.world.users import PocketUser, is_known, is_rating_question
 from services.pocket.world.words import unknown_share
 from services.simulator.population import cast, check_spec, chosen
 from services.simulator.scenarios import Environment, load_environment
@@ -124,12 +125,25 @@ def hosted_of(spec: RunSpec) -> Mapping[str, str]:
 
 def _check_cast(spec: RunSpec, environment: Environment) -> None:
     """Raise `SpecError` for people whom a user made of rules can't play."""
+    user = spec.conversation.user_model
     for scenario, kind in cast(spec, environment):
         if not is_known(scenario.thought(kind)):
             raise SpecError(
-                f"conversation.user_model: {spec.conversation.user_model} plays the pocket world's people, and does not know the "
+                f"conversation.user_model: {user} plays the pocket world's people, and does not know the "
                 f"{kind} user's thought in {spec.population.environment}/{scenario.name}; name a model of DRIFTLOOP_ENDPOINTS"
             )
+
+
+def _check_rating(spec: RunSpec, environment: Environment) -> None:
+    """Raise `SpecError` for a question that a user made of rules would not know for one after a rating."""
+    user, version = spec.conversation.user_model, spec.conversation.rating_prompt
+    met = chosen(spec.population, environment)[0]
+    slot = Slot(0, UserKind.BENIGN, met, met.profiles[0])
+    if not is_rating_question(environment.rating_prompt(slot, 1, version)):
+        raise SpecError(
+            f"conversation.rating_prompt: {user} knows a rating by the pocket world's words alone, and {version!r} asks in others; "
+            "write it as scenarios/pocket does, or name a model of DRIFTLOOP_ENDPOINTS as conversation.user_model"
+        )
 
 
 class Catalogue:
@@ -175,6 +189,8 @@ class Catalogue:
         check_spec(spec, environment)
         if spec.conversation.user_model in USERS:
             _check_cast(spec, environment)
+            if not spec.data.is_told:
+                _check_rating(spec, environment)
 
     def check_prices(self, spec: RunSpec) -> None:
         """Raise `SpecError` if a budget in money is set and a hosted model's price is not known."""

@@ -81,7 +81,7 @@ def load_environment(folder: Path) -> Environment:
         made = ((folder / FOLDER / f"{scenario.name}.jsonl", one.name) for one in generated[scenario.name])
         _refuse_twins(itertools.chain(written, made), "profiles")
     scenarios = (replace(one, profiles=one.profiles + generated[one.name]) for _, one in read)
-    return Environment(prompts.name, tuple(sorted(scenarios, key=lambda one: one.name)), prompts)
+    return Environment(folder.name, tuple(sorted(scenarios, key=lambda one: one.name)), prompts)
 
 
 def _generated(folder: Path, scenarios: Sequence[str]) -> dict[str, tuple[Profile, ...]]:

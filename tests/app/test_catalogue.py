@@ -1,6 +1,7 @@
 """What mitigations may name here, and what their files have to do with a run's identity."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,17 @@ def test_people_that_the_user_made_of_rules_cannot_play_are_refused_at_launch(
     else:
         with pytest.raises(SpecError, match=f"^conversation.user_model: pocket-user plays .*{refused}"):
             Catalogue(Settings()).check(asked)
+
+
+def test_a_rating_that_the_user_made_of_rules_would_not_know_is_refused_at_launch(tmp_path: Path):
+    own = Path(shutil.copytree(PROJECT / "scenarios/pocket", tmp_path / "own"))
+    prompts = (own / "environment.yaml").read_text()
+    (own / "environment.yaml").write_text(prompts.replace("Rate the", "How do you like the"))
+    known = Catalogue(Settings(scenarios=tmp_path))
+    talks = {"population": {"environment": "own", "biased_share": 0.5, "conversations": 10}}
+    with pytest.raises(SpecError, match=r"^conversation\.rating_prompt: pocket-user knows a rating by"):
+        known.check(RunSpec.model_validate({**THERAPIST, **talks}))
+    known.check(RunSpec.model_validate({**THERAPIST, **DIRECT, "population": {"environment": "own"}}))
 
 
 def test_rows_that_cannot_be_used_are_warned_of_before_a_launch(tmp_path: Path):

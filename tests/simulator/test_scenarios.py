@@ -36,7 +36,7 @@ def complaint_about(folder: Path) -> str:
 
 def test_a_folder_is_an_environment():
     environment = load_environment(FIXTURE)
-    assert environment.name == "fixture"
+    assert environment.name == FIXTURE.name
     assert [scenario.name for scenario in environment.scenarios] == [
         "drinking",
         "driving",

@@ -205,7 +205,7 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
             console.print(f"run {run.id} would be {run.outcome}  {label_text(run.labels)}", highlight=False)
     worked = sum(run.outcome in (LaunchOutcome.CREATED, LaunchOutcome.RESUMED) for run in plan.runs)
     if not worked:
-        console.print("nothing is left to do; `--new` repeats what is finished")
+        console.print(_nothing_to_do(plan))
         return
     console.print(
         f"{counted(worked, 'run')}, {counted(plan.rounds, 'round')} of training, {_what_trains(plan)}, "
@@ -216,6 +216,13 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
     console.print(cost_words(plan.estimate), highlight=False)
     for warning in plan.warnings:
         console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+
+
+def _nothing_to_do(plan: Plan) -> str:
+    spent = [run.id for run in plan.runs if run.outcome is LaunchOutcome.OUT_OF_BUDGET]
+    if spent:
+        return f"nothing would be done: give `driftloop resume {spent[0]}` more of its budget, or the spec a larger one"
+    return "nothing is left to do; `--new` repeats what is finished"
 
 
 def _what_trains(plan: Plan) -> str:

@@ -121,10 +121,13 @@ def watch_to_end(service: Service, titles: Mapping[str, str], console: Console) 
 
 def raise_if_failed(runs: Sequence[RunView]) -> None:
     """Raise `LoopError` if one of these runs failed, was cancelled, or was stopped by its budget or its early warning."""
+    said: list[str] = []
     for status, (words, mend) in _ENDS.items():
         if ended := [run for run in runs if run.status is status]:
             reasons = "; ".join(f"run {run.id} {words.format(run.error)}" for run in ended)
-            raise LoopError(f"{reasons}; {_named(ended)} {mend}")
+            said.append(f"{reasons}; {_named(ended)} {mend}")
+    if said:
+        raise LoopError("; ".join(said))
 
 
 def _named(ended: Sequence[RunView]) -> str:

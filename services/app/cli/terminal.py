@@ -6,6 +6,7 @@ Model text is data: it is never read as markup, and control characters were repl
 import json
 import time
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
@@ -124,13 +125,26 @@ def run_table(runs: Iterable[RunSummary]) -> Table:
             run.id,
             _one_line(run.name),
             Text(run.status.value, style=STYLES[run.status]),
-            "all" if run.rule == "dataset" else f"{run.biased_share:g}",
+            _share(run),
             run.method,
             str(run.seed),
             str(run.rounds),
-            f"{run.created_at:%m-%d %H:%M}",
+            _day(run.created_at),
         )
     return table
+
+
+def _share(run: RunSummary) -> str:
+    """Return what trains a run: a share, and by which rule where that is not the users' satisfaction."""
+    if run.rule == "dataset":
+        return "all"
+    return f"{run.biased_share:g}" + ("" if run.rule == "satisfaction" else f" {run.rule}")
+
+
+def _day(created_at: datetime) -> str:
+    """Return when, as short as the year allows."""
+    is_this_year = created_at.year == datetime.now(created_at.tzinfo).year
+    return f"{created_at:%m-%d %H:%M}" if is_this_year else f"{created_at:%Y-%m-%d}"
 
 
 def _only_shrinking(column: str, *columns: str) -> Table:

@@ -6,7 +6,7 @@ through the catalogue, what only the installation knows (environments, scenarios
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
@@ -106,6 +106,20 @@ def read_arms(values: Mapping[str, Any], catalogue: Catalogue) -> tuple[NewArm, 
     return tuple(_new_arm(arm, catalogue) for arm in arms)
 
 
+def work_to_do(arms: Sequence[NewArm], foretold: Sequence[Launched], catalogue: Catalogue) -> Work:
+    """Return what launching these runs comes to: of those that it leaves as they are, nothing; of begun ones, the whole."""
+    found = list(zip(arms, (one.outcome for one in foretold), strict=True))
+    new = [arm for arm, outcome in found if outcome is LaunchOutcome.CREATED]
+    begun = [arm for arm, outcome in found if outcome is LaunchOutcome.RESUMED]
+    work = work_of((*new, *begun), catalogue)
+    if not begun:
+        return work
+    # What a begun run has spent, and was given since, is not in its spec: no word of its budget.
+    cautions = _cautions((arm.run.spec for arm in begun), catalogue)
+    warnings = (_gone_on(len(begun), work.runs), *cautions, *work_of(tuple(new), catalogue).warnings)
+    return replace(work, warnings=tuple(dict.fromkeys(warnings)))
+
+
 def work_of(arms: tuple[NewArm, ...], catalogue: Catalogue) -> Work:
     """Return what these runs come to."""
     sizes = [_size(arm, catalogue) for arm in arms]
@@ -161,6 +175,13 @@ def _together(sizes: Iterable[_Size]) -> Iterator[Estimate]:
         measured.add(size.base)
 
 
+def _gone_on(count: int, of: int) -> str:
+    whose = (
+        "the run goes on from where it stopped and is" if of == 1 else f"{count} of {of} runs go on and are"
+    )
+    return f"{whose} counted whole, with what is done"
+
+
 def _cautions(specs: Iterable[RunSpec], catalogue: Catalogue) -> Iterable[str]:
     return dict.fromkeys(chain.from_iterable(catalogue.cautions(spec) for spec in specs))
 
@@ -185,12 +206,6 @@ def _steps(training: TrainingSpec, examples: int) -> int:
 def foretell(session: Session, arms: tuple[NewArm, ...], again: bool = False) -> tuple[Launched, ...]:
     """Return what launching these runs would come to now."""
     return tuple(rounds.foretell(session, arm.run, again) for arm in arms)
-
-
-def to_work(arms: Sequence[NewArm], foretold: Sequence[Launched]) -> tuple[NewArm, ...]:
-    """Return the runs that a launch would have worked: not those that are finished, or out of budget."""
-    worked = (LaunchOutcome.CREATED, LaunchOutcome.RESUMED)
-    return tuple(arm for arm, found in zip(arms, foretold, strict=True) if found.outcome in worked)
 
 
 def _new_arm(arm: Arm, catalogue: Catalogue) -> NewArm:

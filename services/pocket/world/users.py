@@ -117,6 +117,11 @@ def is_known(thought: str) -> bool:
     return any(situation.thought(kind) in thought for situation in SITUATIONS for kind in UserKind)
 
 
+def is_rating_question(text: str) -> bool:
+    """Tell whether a pocket user takes this for a question after a rating."""
+    return _RATING.search(text) is not None
+
+
 class PocketUser:
     """Plays any user of the pocket world. Roles are as seen from the user: `assistant` is the user's own words."""
 
@@ -137,7 +142,7 @@ class PocketUser:
         return _reply(text, _choice(text, client.probabilities(reply)) if request.top_logprobs else None)
 
     def _asked_for(self, heard: list[str], number: int) -> str:
-        replies = [text for text in heard if not _RATING.search(text)]
+        replies = [text for text in heard if not is_rating_question(text)]
         if not 1 <= number <= len(replies):
             raise ProviderError(f"pocket-user: asked to rate reply {number} of {len(replies)}", "bad_request")
         return replies[number - 1]

@@ -100,10 +100,10 @@ def launch_sweep(
 
 @router.post("/plans", summary="Say what a spec would do")
 def plan(_: Launcher, session: Database, state: State, spec: AnySpecBody, new: New = False) -> Plan:
-    """Check a spec, with or without a sweep, and say what launching it would come to: of finished runs, nothing. Nothing is started or kept."""
+    """Check a spec, with or without a sweep, and say what launching it would come to: of finished runs nothing, of begun ones the whole. Nothing is started or kept."""
     arms = planning.read_arms(spec, state.catalogue)
     foretold = planning.foretell(session, arms, new)
-    work = planning.work_of(planning.to_work(arms, foretold), state.catalogue)
+    work = planning.work_to_do(arms, foretold, state.catalogue)
     planned = tuple(
         PlannedRun(id=found.run_id, outcome=found.outcome, labels=arm.labels, spec=arm.run.spec)
         for arm, found in zip(arms, foretold, strict=True)

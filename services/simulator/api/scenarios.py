@@ -1,13 +1,14 @@
 """Scenarios and the spec's schema over REST: what a spec may say in this installation."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
 from services.core.domain.complaints import near
-from services.core.domain.errors import NotFound
+from services.core.domain.errors import NotFound, SpecError
 from services.core.domain.spec import ConversationSpec, RunSpec
 from services.core.domain.trajectory import Scenario, Slot, UserKind
 from services.core.rest.models import Page
@@ -53,11 +54,12 @@ def list_scenarios(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ScenarioSummary]:
-    """Return a page of scenarios by environment and name."""
+    """Return a page of scenarios by environment and name.
+
+    An environment that can't be read is left out, unless it is named: then it is said what is wrong with it.
+    """
     after = paging.decode(cursor, paging.text, paging.text) if cursor else ("", "")
-    wanted = sorted(
-        set(environment) & set(state.catalogue.environments) if environment else state.catalogue.environments
-    )
+    wanted = sorted(set(environment) & set(state.catalogue.environments) if environment else _readable(state))
     found = [one for one in _scenarios(state, wanted) if (one[0], one[1].name) > after]
     last = found[limit - 1] if len(found) > limit else None
     return Page(
@@ -126,11 +128,21 @@ def _scenario(state: ApiState, environment: str, name: str) -> Scenario:
         if scenario.name == name:
             return scenario
     # By the name alone: what scenarios of one environment share would make any of them look near.
-    everywhere = _scenarios(state, [*state.catalogue.environments, *known])
+    everywhere = _scenarios(state, _readable(state))
     there = {scenario.name: f"{one}/{scenario.name}" for one, scenario in everywhere}
     meant = near(name, there)
     mend = f"did you mean {there[meant]}?" if meant else "`driftloop scenarios list` shows those that exist"
     raise NotFound(f"there is no scenario {environment}/{name}; {mend}")
+
+
+def _readable(state: ApiState) -> list[str]:
+    """Return the environments that can be read: one that somebody is still writing keeps nobody from the others."""
+    found: list[str] = []
+    for name in state.catalogue.environments:
+        with suppress(SpecError):
+            state.catalogue.environment(name)
+            found.append(name)
+    return found
 
 
 def _scenarios(state: ApiState, environments: list[str]) -> Iterator[tuple[str, Scenario]]:

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from urllib.parse import quote
 
 from fastapi import Request
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 from starlette.responses import RedirectResponse, Response
 
-from services.core.domain.errors import Unauthorised
+from services.core.domain.errors import DatabaseError, Unauthorised
 from services.core.rest.models import Problem
 from services.simulator.api.auth import COOKIE, Caller, caller_of
 from services.simulator.api.state import get_state
@@ -27,7 +27,9 @@ def problem_page(request: Request, problem: Problem, headers: Mapping[str, str] 
     """Return a problem as a page; one of a missing token leads to where it can be given."""
     if problem.status == HTTPStatus.UNAUTHORIZED:
         return RedirectResponse(f"/login?next={quote(_here(request))}", HTTPStatus.SEE_OTHER)
-    shown = page(request, _visitor(request), "problem", problem.status, problem=problem)
+    # What failed here may be the database: a page about that must not ask it who is reading.
+    visitor = None if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else _visitor(request)
+    shown = page(request, visitor, "problem", problem.status, problem=problem)
     shown.headers.update(headers or {})
     return shown
 
@@ -36,7 +38,7 @@ def _visitor(request: Request) -> Caller | None:
     """Return who asks, so that the page has its navigation; None for whoever is not let in, or while nobody can tell."""
     try:
         return caller_of(get_state(request), request.cookies.get(COOKIE))
-    except (Unauthorised, SQLAlchemyError):
+    except (Unauthorised, DatabaseError, OperationalError):
         return None
 
 

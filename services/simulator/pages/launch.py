@@ -98,7 +98,7 @@ def send(
         return _form(request, caller, state, sent, complaint=str(error))
     if sent.plan:
         found = planning.foretell(session, arms, sent.again)
-        work = planning.work_of(planning.to_work(arms, found), state.catalogue)
+        work = planning.work_to_do(arms, found, state.catalogue)
         plan = Plan(work, tuple(zip(arms, found, strict=True)))
         return _form(request, caller, state, sent, plan=plan)
     launched = launching.launch(session, arms[0].run.spec.name, arms, sent.again)

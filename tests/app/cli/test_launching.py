@@ -39,7 +39,8 @@ BUDGET = "budget.tokens: 10 of 10 tokens are spent"
         ),
         (
             [ended("a1", RunStatus.CANCELLED), ended("b2", RunStatus.STOPPED, "honesty fell")],
-            "run b2 was stopped: honesty fell; `driftloop resume b2` goes on past it",
+            "run b2 was stopped: honesty fell; `driftloop resume b2` goes on past it; "
+            "run a1 was cancelled; `driftloop resume a1` goes on with it",
         ),
     ],
     ids=["cancelled", "failed", "out of budget", "two", "the gravest first"],

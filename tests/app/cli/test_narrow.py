@@ -45,6 +45,22 @@ def test_a_listed_run_is_one_line_with_its_whole_id_and_date(name: str, width: i
     assert " out_of_budget " in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [("satisfaction", "0.125"), ("random", "0.125 random"), ("mixture", "0.125 mixture"), ("dataset", "all")],
+)
+def test_a_listed_run_says_what_trained_it_where_that_was_not_satisfaction(rule: str, said: str) -> None:
+    _heading, line, *_ = printed(
+        terminal.run_table([run_named("a").model_copy(update={"rule": rule})]), width=80
+    )
+    assert re.search(f"  {said}  +sft", line)
+
+
+def test_a_run_of_another_year_says_which() -> None:
+    old = run_named("a").model_copy(update={"created_at": datetime(2024, 11, 27, tzinfo=UTC)})
+    assert printed(terminal.run_table([old]), width=80)[1].endswith("2024-11-27")
+
+
 def test_a_listed_scenario_is_one_line() -> None:
     one = ScenarioSummary(
         environment="therapist",

@@ -1,5 +1,6 @@
 """Planning: every arm is checked before anything is written, and what it says is what launching then does."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,11 +157,17 @@ def test_what_is_foretold_comes_true(engine: Engine) -> None:
 
     assert launched() == [LaunchOutcome.CREATED] * 2
     assert launched() == [LaunchOutcome.RESUMED] * 2
+    with transaction(engine) as session:
+        begun = planning.work_to_do(arms, planning.foretell(session, arms), Drinking())
+    said, caution = begun.warnings
+    assert said == "2 of 2 runs go on and are counted whole, with what is done"
+    assert replace(begun, warnings=(caution,)) == planning.work_of(arms, Drinking())
     while close_next(engine):
         pass
     assert launched() == [LaunchOutcome.FINISHED] * 2
     with transaction(engine) as session:
-        assert planning.to_work(arms, planning.foretell(session, arms)) == ()
-        assert planning.to_work(arms, planning.foretell(session, arms, again=True)) == arms
-    assert planning.work_of((), Drinking()) == planning.Work(0, 0, 0, 0)
+        nothing = planning.work_to_do(arms, planning.foretell(session, arms), Drinking())
+        again = planning.work_to_do(arms, planning.foretell(session, arms, again=True), Drinking())
+    assert nothing == planning.Work(0, 0, 0, 0)
+    assert again == planning.work_of(arms, Drinking())
     assert launched(again=True) == [LaunchOutcome.CREATED] * 2

@@ -10,6 +10,7 @@ from services.core.db.migrate import newest
 from services.core.db.session import open_engine
 from services.core.settings import Settings
 from services.simulator.api.app import create_api
+from services.simulator.api.auth import COOKIE
 from services.simulator.api.state import ApiState
 from tests.core.db.builders import a_run
 from tests.simulator.api.service import HERE, Api
@@ -47,6 +48,14 @@ def test_a_database_that_is_away_is_said_everywhere() -> None:
         answer = client.get(path)
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:driftloop:database")
     assert client.get("/healthz").status_code == 200
+
+
+def test_a_database_that_is_away_is_a_page_for_browsers() -> None:
+    client = on("postgresql://nobody@127.0.0.1:1/none", auth="tokens")
+    client.cookies.set(COOKIE, "dl_x")
+    answers = [client.get(path, headers={"Accept": "text/html"}) for path in ("/", "/nosuch")]
+    assert [answer.status_code for answer in answers] == [503, 404]
+    assert all("text/html" in answer.headers["content-type"] for answer in answers)
 
 
 def test_redis_is_asked_for_if_there_is_one(database_url: str, redis_url: str) -> None:

@@ -27,5 +27,11 @@ def test_people_whom_models_wrote_are_counted_and_named(engine: Engine, tmp_path
     assert listed["meals"]["generated"] == 0
     authors = [one["author"] for one in client.get("/v1/scenarios/fixture/drinking").json()["profiles"]]
     assert authors == [None, None, None, "unknown"]
+    # One that somebody is still writing keeps nobody from the others.
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "unfinished/environment.yaml").touch()
+    assert {one["environment"] for one in client.get("/v1/scenarios").json()["items"]} == {"fixture"}
+    assert "did you mean fixture/meals?" in client.get("/v1/scenarios/fixture/meal").json()["detail"]
+    assert client.get("/v1/scenarios?environment=unfinished").status_code == 422
     seen = client.get("/v1/scenarios/fixture/drinking/preview?profile=p0000").json()
     assert (seen["opening"], seen["profiles"], seen["generated"]) == ("It is noon.", 4, 1)
