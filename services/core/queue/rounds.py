@@ -33,8 +33,9 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
     same, under the larger of its budget and the new spec's, and left as it is if that is used up.
     A run that was found can't be deleted until the transaction ends. Raises `NotFound` if it is gone this very moment.
     """
-    latest = runs.latest_repetition(session, new.spec_hash)
+    # In this order: a launcher that is quicker in between is then found as the latest, and not repeated.
     repetition = runs.next_repetition(session, new.spec_hash)
+    latest = runs.latest_repetition(session, new.spec_hash)
     launched = _foretold(latest, new, repetition, again)
     if latest is not None and launched.outcome is LaunchOutcome.RESUMED:
         spent = _go_on(session, latest, raised(latest.budget, new.spec.budget))
@@ -54,8 +55,8 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
 
 def foretell(session: Session, new: NewRun, again: bool = False) -> Launched:
     """Return what `launch` would come to now, and under which id."""
-    latest = runs.latest_repetition(session, new.spec_hash)
-    return _foretold(latest, new, runs.next_repetition(session, new.spec_hash), again)
+    repetition = runs.next_repetition(session, new.spec_hash)
+    return _foretold(runs.latest_repetition(session, new.spec_hash), new, repetition, again)
 
 
 def _foretold(latest: RunRecord | None, new: NewRun, repetition: int, again: bool) -> Launched:

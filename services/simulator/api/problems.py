@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -18,7 +18,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
-from services.core.domain.complaints import one_line
+from services.core.domain.complaints import one_line, shown
 from services.core.domain.errors import DatabaseError, LoopError, SpecError
 from services.core.rest.models import FieldProblem, Problem
 from services.simulator.pages.failures import problem_page, wants_page
@@ -26,6 +26,28 @@ from services.simulator.pages.failures import problem_page, wants_page
 MEDIA_TYPE = "application/problem+json"
 _NO_JSON = "is no JSON; send a JSON object with the header Content-Type: application/json"
 _NAMED = re.compile(r"([A-Za-z_][\w.\[\]-]{0,80}): (.+)")
+_UNKNOWN = "{value} is not known; use {expected}"
+_OBJECT = "{value} stands where a JSON object belongs; send one"
+_MENDS: Final = {
+    "missing": "is missing; add it",
+    "enum": _UNKNOWN,
+    "literal_error": _UNKNOWN,
+    "int_parsing": "{value} is no whole number; use one",
+    "int_from_float": "{value} is no whole number; use one",
+    "float_parsing": "{value} is no number; use one",
+    "finite_number": "{value} is no number; use one",
+    "bool_parsing": "{value} is neither true nor false; use one of them",
+    "greater_than_equal": "{value} is too small; use at least {ge:,}",
+    "greater_than": "{value} is too small; use more than {gt:,}",
+    "less_than_equal": "{value} is too large; use at most {le:,}",
+    "string_too_short": "is empty; write it, or leave it off",
+    "string_too_long": "is too long; use at most {max_length} characters",
+    "string_pattern_mismatch": "holds a character that it can't hold; leave it out",
+    "too_long": "names too many; give at most {max_length}",
+    "dict_type": _OBJECT,
+    "model_attributes_type": _OBJECT,
+}
+"""What is said of a value that does not fit, by pydantic's name of the misfit; of others, pydantic's own words."""
 log = structlog.get_logger()
 
 
@@ -74,9 +96,16 @@ def _field(found: Mapping[str, Any]) -> FieldProblem:
     place, *inner = (str(part) for part in found["loc"])
     is_text = found["type"] == "json_invalid"
     if is_text or not inner:
-        detail = f"is no JSON: {found['ctx']['error']}" if is_text else found["msg"]
+        detail = f"is no JSON: {found['ctx']['error']}" if is_text else _mend(found)
         return FieldProblem(field=place, detail=one_line(detail))
-    return FieldProblem(field=one_line(".".join(inner)), detail=one_line(found["msg"]))
+    # A parameter that is given several times has no places to speak of.
+    name = inner[0] if place == "query" else ".".join(inner)
+    return FieldProblem(field=one_line(name), detail=one_line(_mend(found)))
+
+
+def _mend(found: Mapping[str, Any]) -> str:
+    said = _MENDS.get(found["type"])
+    return found["msg"] if said is None else said.format(value=shown(found["input"]), **found.get("ctx", {}))
 
 
 def _http(request: Request, error: Exception) -> Response:

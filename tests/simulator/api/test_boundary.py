@@ -58,15 +58,15 @@ def test_another_page_may_change_nothing_in_an_open_service(
 @pytest.mark.parametrize(
     ("content", "headers", "detail"),
     [
-        (b"", JSON, "body: Field required"),
+        (b"", JSON, "body: is missing; add it"),
         (b"{", JSON, "body: is no JSON: "),
         (b"\xff", JSON, "body: is no JSON that can be read"),
         (b"[" * 100_000, JSON, "body: is no JSON that can be read"),
         (b'{"a":' * 900 + b"1" + b"}" * 900, JSON, "a.a.a.a.a.a"),
         (b'{"seed": ' + b"9" * 5000 + b"}", JSON, "body: is no JSON that can be read"),
-        (b"[]", JSON, "body: Input should be a valid dictionary"),
+        (b"[]", JSON, "body: a list stands where a JSON object belongs; send one"),
         (b"null", JSON, "body: "),
-        (b'"text"', JSON, "body: Input should be a valid dictionary"),
+        (b'"text"', JSON, "body: 'text' stands where a JSON object belongs; send one"),
         (b"{}", {}, "body: is no JSON; send a JSON object with the header Content-Type: application/json"),
         (
             b"a=1",
@@ -98,6 +98,35 @@ def test_a_body_that_is_too_long_is_refused(api: Api, content: bytes | Callable[
     answer = api.client.post("/v1/runs", content=sent, headers=JSON)
     assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
     assert "longer than 1,048,576 bytes" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("runs?status=done", "status: 'done' is not known; use 'running', "),
+        ("runs?limit=0", "limit: '0' is too small; use at least 1"),
+        ("runs?limit=1000", "limit: '1000' is too large; use at most 200"),
+        ("runs?limit=many", "limit: 'many' is no whole number; use one"),
+        ("trajectories?score_from=high", "score_from: 'high' is no number; use one"),
+        ("trajectories?run=", "run: is empty; write it, or leave it off"),
+        (f"trajectories?run={201 * 'x'}", "run: is too long; use at most 200 characters"),
+        ("trajectories?run=a%01", "run: holds a character that it can't hold; leave it out"),
+        ("drift?base=a", "other: is missing; add it"),
+        ("exports/verdicts", "run: is missing; add it"),
+        (
+            "scenarios/pocket/meals/preview?bias_strength=0",
+            "bias_strength: '0' is too small; use more than 0",
+        ),
+        (
+            "scenarios/pocket/meals/preview?show_preference=2",
+            "show_preference: '2' is neither true nor false; ",
+        ),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_the_mend(api: Api, path: str, detail: str) -> None:
+    answer = api.client.get(f"/v1/{path}")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(detail), answer.json()["detail"]
 
 
 def test_a_misspelt_parameter_is_refused_and_guessed(api: Api) -> None:
