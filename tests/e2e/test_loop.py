@@ -95,6 +95,9 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
     assert installation.processes() == []
     assert installation.leftovers() == []
     run_id = small_sweep.run_ids[1]
+    shown = installation.run("show", run_id).out
+    assert " waiting " in shown
+    assert f"nobody works it now; `driftloop resume {run_id}` goes on with it" in shown
     with installation.database() as session:
         shards = shards_of(session, run_id)
         assert {(shard.status, shard.failures) for shard in shards} == {

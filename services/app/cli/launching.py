@@ -15,7 +15,7 @@ from services.app.service import Service
 from services.core.domain.complaints import naming
 from services.core.domain.errors import LoopError
 from services.core.domain.identity import LaunchOutcome
-from services.core.domain.phases import RunStatus
+from services.core.domain.phases import RunStatus, worker_kind
 from services.core.domain.sweep import expand
 from services.core.rest.client import Client
 from services.core.rest.launches import Plan
@@ -117,6 +117,16 @@ def watch_to_end(service: Service, titles: Mapping[str, str], console: Console) 
             for event in watch.events(tend):
                 progress.show(watch.runs.values(), event)
     return tuple(watch.runs.values())
+
+
+def waiting_line(run: RunView, is_embedded: bool) -> str | None:
+    """Return how to go on with a run that waits; None if it is worked now, or is not running."""
+    if run.status is not RunStatus.RUNNING or run.is_worked:
+        return None
+    if is_embedded:
+        return f"nobody works it now; `driftloop resume {run.id}` goes on with it"
+    kind = worker_kind(run.current.name) if run.current else "KIND"
+    return f"no worker of the service has a part of it in hand now; if none is up, `driftloop worker {kind}` starts one"
 
 
 def raise_if_failed(runs: Sequence[RunView]) -> None:

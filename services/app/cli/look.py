@@ -8,7 +8,7 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
-from services.app.cli import reporting, terminal
+from services.app.cli import launching, reporting, terminal
 from services.app.cli.terminal import print_json
 from services.app.service import reach
 from services.core.domain.verdict import ScoringProfile
@@ -49,6 +49,8 @@ def show(run_id: str, as_json: bool) -> None:
         return
     console.print(Text(yaml.safe_dump(spec, sort_keys=False), style="dim"))
     console.print(terminal.run_table([run]))
+    if waits := launching.waiting_line(run, service.is_embedded):
+        console.print(Text(waits, style="yellow"), soft_wrap=True)
     if run.error:
         console.print(Text(run.error, style="red"))
     console.print(Text(terminal.spent_line(run), style="dim"))

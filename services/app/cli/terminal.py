@@ -124,7 +124,7 @@ def run_table(runs: Iterable[RunSummary]) -> Table:
         table.add_row(
             run.id,
             _one_line(run.name),
-            Text(run.status.value, style=STYLES[run.status]),
+            _state(run),
             _share(run),
             run.method,
             str(run.seed),
@@ -132,6 +132,13 @@ def run_table(runs: Iterable[RunSummary]) -> Table:
             _day(run.created_at),
         )
     return table
+
+
+def _state(run: RunSummary) -> Text:
+    """Return where a run stands; one that is running while nobody works it waits."""
+    if run.status is RunStatus.RUNNING and not run.is_worked:
+        return Text("waiting", style="yellow")
+    return Text(run.status.value, style=STYLES[run.status])
 
 
 def _share(run: RunSummary) -> str:

@@ -1,6 +1,6 @@
 """Phases and shards as people look at them: a phase's totals, its shards page by page, and how fast they come on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -134,6 +134,21 @@ def recent_steps(session: Session, run_id: str, round_: int, name: PhaseName) ->
         .order_by(Event.seq)
     )
     return tuple(Step(*row) for row in session.execute(query))
+
+
+def worked(session: Session, run_ids: Collection[str]) -> frozenset[str]:
+    """Return which of some runs are worked now: they run, and a worker holds a shard of theirs under a lease that has not run out.
+
+    Between two shards a run is worked by nobody for a moment.
+    """
+    query = (
+        select(Phase.run_id)
+        .join(Run, Run.id == Phase.run_id)
+        .where(Phase.run_id.in_(run_ids), Run.status == RunStatus.RUNNING)
+        .where(Phase.status == ShardStatus.RUNNING, Phase.lease_until >= func.now())
+        .distinct()
+    )
+    return frozenset(session.execute(query).scalars())
 
 
 def backlog(session: Session) -> Backlog:

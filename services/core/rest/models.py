@@ -62,6 +62,9 @@ class RunSummary(Model):
     id: str = Field(examples=["3f2a91bc"])
     name: str = Field(examples=["half-biased"])
     status: RunStatus
+    is_worked: bool = Field(examples=[True])
+    """Whether it is `running` and some worker has a part of it in hand now, under a lease that has not run out. A `running` run that is
+    not worked waits: for a worker that is free, between two parts for a moment, or, where its worker was stopped or died, for `resume`."""
     biased_share: float = Field(examples=[0.5])
     """Share of biased users; where rows of training sets train, of misaligned rows. 0 where one set alone trains (`rule` is `dataset`)."""
     method: str = Field(examples=["sft"])

@@ -19,7 +19,7 @@ from services.simulator.api.bodies import AnySpecBody, ChangesBody, SpecBody, Sw
 from services.simulator.api.idempotency import Answer, OnlyOnce
 from services.simulator.api.problems import documented
 from services.simulator.api.state import ApiState, Database, State
-from services.simulator.api.views import run_summary, whole_run
+from services.simulator.api.views import run_summaries, whole_run
 
 router = APIRouter(tags=["launching"])
 
@@ -142,12 +142,12 @@ def _status(launched: Launched) -> int:
 
 def _sweep_view(session: Session, arms: tuple[NewArm, ...], launched: Launched) -> LaunchedSweep:
     assert launched.sweep_id is not None  # a spec with a sweep has labels
-    found = runs.get_runs(session, launched.run_ids)
+    found = run_summaries(session, tuple(runs.get_runs(session, launched.run_ids).values()))
     return LaunchedSweep(
         id=launched.sweep_id,
         name=arms[0].run.spec.name,
         arms=tuple(
-            LaunchedArm(outcome=arm.outcome, labels=new.labels, run=run_summary(found[arm.run_id]))
+            LaunchedArm(outcome=arm.outcome, labels=new.labels, run=found[arm.run_id])
             for new, arm in zip(arms, launched.arms, strict=True)
         ),
     )

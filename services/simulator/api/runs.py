@@ -20,7 +20,7 @@ from services.simulator.api.bodies import ResumptionBody
 from services.simulator.api.paging import Cursor, Limit
 from services.simulator.api.problems import documented
 from services.simulator.api.state import Database, State
-from services.simulator.api.views import phase_view, round_view, run_summary, shard_view, whole_run
+from services.simulator.api.views import phase_view, round_view, run_summaries, shard_view, whole_run
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -42,7 +42,7 @@ def list_runs(
     found = runs.list_runs(session, limit + 1, paging.moment(cursor), statuses=status, names=name)
     last = found[limit - 1] if len(found) > limit else None
     following = last and paging.encode(last.created_at, last.id)
-    return Page(items=tuple(run_summary(run) for run in found[:limit]), next_cursor=following)
+    return Page(items=tuple(run_summaries(session, found[:limit]).values()), next_cursor=following)
 
 
 @router.get("/{run_id}", summary="Get a run", responses=documented(404))

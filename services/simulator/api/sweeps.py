@@ -12,7 +12,7 @@ from services.simulator.api.auth import Reader
 from services.simulator.api.paging import Cursor, Limit
 from services.simulator.api.problems import documented
 from services.simulator.api.state import Database
-from services.simulator.api.views import run_summary
+from services.simulator.api.views import run_summaries
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"])
 
@@ -32,9 +32,9 @@ def list_sweeps(_: Reader, session: Database, limit: Limit = 50, cursor: Cursor 
 def get_sweep(_: Reader, session: Database, sweep_id: str) -> SweepView:
     """Return a sweep; its arms are in the order of the grid."""
     sweep = sweeps.get_sweep(session, sweep_id)
-    found = runs.get_runs(session, sweep.run_ids)
+    found = run_summaries(session, tuple(runs.get_runs(session, sweep.run_ids).values()))
     arms = tuple(
-        SweepArmView(labels=labels, run=run_summary(found[run_id]))
+        SweepArmView(labels=labels, run=found[run_id])
         for run_id, labels in zip(sweep.run_ids, sweep.labels, strict=True)
         if run_id in found
     )

@@ -1,10 +1,11 @@
 """From what the database holds to what the API answers."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from sqlalchemy.orm import Session
 
-from services.core.db import runs
+from services.core.db import runs, shards
 from services.core.db.runs import RunRecord
 from services.core.db.shards import ShardRecord
 from services.core.domain.phases import RunStatus, ShardStatus
@@ -23,13 +24,19 @@ from services.core.rest.models import (
 )
 
 
-def run_summary(run: RunRecord) -> RunSummary:
-    """Return a run as a list item."""
+def run_summaries(session: Session, found: Sequence[RunRecord]) -> Mapping[str, RunSummary]:
+    """Return runs as list items, by their ids, in the order given."""
+    worked = shards.worked(session, [run.id for run in found])
+    return {run.id: _summary(run, run.id in worked) for run in found}
+
+
+def _summary(run: RunRecord, is_worked: bool) -> RunSummary:
     spec = run.spec
     return RunSummary(
         id=run.id,
         name=run.name,
         status=run.status,
+        is_worked=is_worked,
         biased_share=spec.dose,
         method=spec.training.method,
         rule=spec.taught_by,
@@ -48,7 +55,7 @@ def whole_run(session: Session, run_id: str) -> RunView:
     left = remaining(session, progress)
     is_over = run.status is RunStatus.SUCCEEDED or progress.current is None
     return RunView(
-        **run_summary(run).model_dump(),
+        **run_summaries(session, [run])[run.id].model_dump(),
         spec=run.spec,
         spec_hash=run.spec_hash,
         repetition=run.repetition,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse, Response
 
-from services.core.db import runs
+from services.core.db import runs, shards
 from services.core.db.runs import RunRecord
 from services.core.domain.errors import SpecError
 from services.core.domain.phases import RunStatus
@@ -74,6 +74,7 @@ def show(request: Request, caller: Reader, session: Database, measured: Memory, 
         chosen=chosen,
         study=study,
         source=request.url.query,
+        worked=shards.worked(session, [run.id for run, _ in chosen.runs]),
         is_live=any(run.status is RunStatus.RUNNING for run, _ in chosen.runs),
         is_pocket=study.is_pocket,
         findings=findings(study),

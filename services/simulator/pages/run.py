@@ -9,7 +9,7 @@ import yaml
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.core.db import events, policies, runs, sweeps
+from services.core.db import events, policies, runs, shards, sweeps
 from services.core.db.census import census
 from services.core.db.runs import RunRecord
 from services.core.domain.complaints import fit
@@ -80,6 +80,7 @@ def show_run(request: Request, caller: Reader, session: Database, measured: Memo
         run=run,
         place=place,
         is_live=run.status is RunStatus.RUNNING,
+        is_worked=run.id in shards.worked(session, [run.id]),
         is_pocket=study.is_pocket,
         kinds=" ".join(EventKind),
         seen=events.last_seq(session, run.id),

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from services.core.db import runs, sweeps
+from services.core.db import runs, shards, sweeps
 from services.core.db.runs import RunRecord
 from services.core.db.sweeps import ArmPlace
 from services.core.domain.phases import RunStatus
@@ -30,6 +30,8 @@ class Line:
     """A run in the list."""
 
     run: RunRecord
+    is_worked: bool
+    """Whether it runs and some worker has a part of it in hand now."""
     place: ArmPlace | None
     progress: RunProgress | None
     """None for a finished run."""
@@ -68,11 +70,12 @@ def show_runs(
 
 def _lines(session: Session, measured: Measured, found: Sequence[RunRecord]) -> Iterator[Line]:
     ids = [run.id for run in found]
+    worked = shards.worked(session, ids)
     places = sweeps.sweeps_of(session, ids)
     honesty = measured.honesty(session, measured.complete(session, found))
     progress = _progress(session, found)
     for run in found:
-        yield Line(run, places.get(run.id), progress.get(run.id), honesty.get(run.id))
+        yield Line(run, run.id in worked, places.get(run.id), progress.get(run.id), honesty.get(run.id))
 
 
 def _progress(session: Session, found: Sequence[RunRecord]) -> Mapping[str, RunProgress]:

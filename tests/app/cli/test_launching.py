@@ -2,11 +2,11 @@
 
 import pytest
 
-from services.app.cli.launching import Launched, LaunchedArm, raise_if_failed
+from services.app.cli.launching import Launched, LaunchedArm, raise_if_failed, waiting_line
 from services.core.domain.errors import LoopError
 from services.core.domain.identity import LaunchOutcome
-from services.core.domain.phases import RunStatus
-from services.core.rest.models import RunView
+from services.core.domain.phases import PhaseName, RunStatus
+from services.core.rest.models import PhaseView, RunView
 
 
 def ended(id_: str, status: RunStatus, error: str | None = None) -> RunView:
@@ -65,3 +65,26 @@ def test_a_run_that_did_not_succeed_is_a_failure_with_the_command_that_goes_on(
 def test_what_had_ended_before_is_not_waited_for(outcomes: tuple[LaunchOutcome, ...], is_over: bool) -> None:
     arms = tuple(LaunchedArm(str(number), outcome, "") for number, outcome in enumerate(outcomes))
     assert Launched("sweep", arms).is_over is is_over
+
+
+@pytest.mark.parametrize(
+    ("status", "is_worked", "is_embedded", "line"),
+    [
+        (RunStatus.RUNNING, False, True, "nobody works it now; `driftloop resume a1` goes on with it"),
+        (
+            RunStatus.RUNNING,
+            False,
+            False,
+            "no worker of the service has a part of it in hand now; if none is up, `driftloop worker simulator` starts one",
+        ),
+        (RunStatus.RUNNING, True, True, None),
+        (RunStatus.FAILED, False, True, None),
+    ],
+    ids=["here", "on a service", "worked", "failed"],
+)
+def test_a_run_that_waits_is_told_with_how_to_go_on(
+    status: RunStatus, is_worked: bool, is_embedded: bool, line: str | None
+) -> None:
+    current = PhaseView.model_construct(name=PhaseName.SIMULATE)
+    run = RunView.model_construct(id="a1", status=status, is_worked=is_worked, current=current)
+    assert waiting_line(run, is_embedded) == line

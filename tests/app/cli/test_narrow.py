@@ -26,6 +26,7 @@ def run_named(name: str) -> RunSummary:
         id="f246ac18-2",
         name=name,
         status=RunStatus.OUT_OF_BUDGET,
+        is_worked=False,
         biased_share=0.125,
         method="sft",
         rule="satisfaction",
@@ -54,6 +55,21 @@ def test_a_listed_run_says_what_trained_it_where_that_was_not_satisfaction(rule:
         terminal.run_table([run_named("a").model_copy(update={"rule": rule})]), width=80
     )
     assert re.search(f"  {said}  +sft", line)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_worked", "said"),
+    [
+        (RunStatus.RUNNING, True, "running"),
+        (RunStatus.RUNNING, False, "waiting"),
+        (RunStatus.SUCCEEDED, False, "succeeded"),
+    ],
+)
+def test_a_running_run_that_nobody_works_is_listed_as_waiting(
+    status: RunStatus, is_worked: bool, said: str
+) -> None:
+    run = run_named("a").model_copy(update={"status": status, "is_worked": is_worked})
+    assert printed(terminal.run_table([run]))[1].split()[2] == said
 
 
 def test_a_run_of_another_year_says_which() -> None:

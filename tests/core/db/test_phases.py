@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from services.core.db import phases, runs
+from services.core.db import phases, runs, shards
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
 from services.core.domain.errors import StaleClaim
@@ -125,6 +125,35 @@ def test_a_renewed_lease_is_not_reaped(engine: Engine) -> None:
     with transaction(engine) as session:
         assert phases.renew(session, held, 60)
         assert phases.reap(session) == 0
+
+
+def worked(engine: Engine, *run_ids: str) -> frozenset[str]:
+    with transaction(engine) as session:
+        return shards.worked(session, run_ids)
+
+
+def test_a_run_is_worked_while_a_lease_of_its_shards_lasts(engine: Engine) -> None:
+    mine, other = (a_run(engine, seed=seed) for seed in (1, 2))
+    assert worked(engine, mine, other) == frozenset()
+    silent = claim(engine, lease_s=-1)
+    assert silent is not None
+    assert worked(engine, mine, other) == frozenset()
+    held = claim(engine)
+    assert held is not None
+    assert (silent.run_id, held.run_id) == (mine, mine)
+    assert worked(engine, mine, other) == {mine}
+    assert worked(engine, other) == frozenset()
+    with transaction(engine) as session:
+        phases.hand_back(session, held, "stopped")
+    assert worked(engine, mine, other) == frozenset()
+
+
+def test_a_run_that_has_failed_is_not_worked_though_a_shard_of_it_is(engine: Engine) -> None:
+    run_id = a_run(engine)
+    assert claim(engine) is not None
+    with transaction(engine) as session:
+        runs.set_status(session, run_id, RunStatus.FAILED, "another shard was given up")
+    assert worked(engine, run_id) == frozenset()
 
 
 def test_a_worker_that_is_writing_is_neither_reaped_nor_waited_for(engine: Engine) -> None:

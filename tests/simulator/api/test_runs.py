@@ -5,6 +5,9 @@ import json
 
 import pytest
 
+from services.core.db import phases, sweeps
+from services.core.db.session import transaction
+from services.core.domain.phases import PhaseName
 from tests.core.db.builders import a_run, close_next
 from tests.core.db.facts import a_verdict, measure
 from tests.simulator.api.service import Api
@@ -22,6 +25,25 @@ def test_pages_show_every_run_once_newest_first(api: Api) -> None:
             break
         query["cursor"] = page["next_cursor"]
     assert seen == made[::-1]
+
+
+def test_a_run_says_wherever_it_is_told_whether_a_worker_has_it_in_hand(api: Api) -> None:
+    mine, other = (a_run(api.engine, seed=seed) for seed in (1, 2))
+    with transaction(api.engine) as session:
+        sweeps.insert_sweep(session, "sweep-1", "seeds", [(mine, {"seed": 1}), (other, {"seed": 2})])
+        held = phases.claim_next(session, list(PhaseName), "w", 60)
+        assert held is not None
+
+    def told() -> list[list[tuple[str, bool]]]:
+        got = [api.client.get(f"/v1/runs/{run_id}").json() for run_id in (mine, other)]
+        listed = api.client.get("/v1/runs").json()["items"][::-1]
+        arms = [arm["run"] for arm in api.client.get("/v1/sweeps/sweep-1").json()["arms"]]
+        return [[(run["status"], run["is_worked"]) for run in runs] for runs in (got, listed, arms)]
+
+    assert told() == [[("running", True), ("running", False)]] * 3
+    with transaction(api.engine) as session:
+        phases.hand_back(session, held, "stopped")
+    assert told() == [[("running", False), ("running", False)]] * 3
 
 
 def forged(key: object) -> str:

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Engine
 
-from services.core.db import runs, sweeps
+from services.core.db import phases, runs, sweeps
 from services.core.db.session import transaction
-from services.core.domain.phases import RunStatus
+from services.core.domain.phases import PhaseName, RunStatus
 from tests.core.db.builders import a_run
 from tests.simulator.api.service import Api
 from tests.simulator.pages.browsing import visit
@@ -39,6 +39,27 @@ def test_the_page_is_live_only_while_something_runs(api: Api) -> None:
     with transaction(api.engine) as session:
         runs.set_status(session, run_id, RunStatus.SUCCEEDED)
     assert "data-going" not in visit(api, "/").text
+
+
+def test_a_run_that_nobody_works_waits_and_does_not_pulse(api: Api) -> None:
+    run_id = a_run(api.engine)
+    shown = ("/", f"/runs/{run_id}", f"/compare?run={run_id}")
+    at_work = "1 of 2 shards at work"
+    with transaction(api.engine) as session:
+        held = phases.claim_next(session, list(PhaseName), "w", 60)
+        assert held is not None
+    for path in shown:
+        page = visit(api, path).text
+        assert (page.count('class="beat"'), page.count(">waiting<")) == (1, 0), path
+    assert at_work in visit(api, f"/runs/{run_id}").text
+    with transaction(api.engine) as session:
+        assert phases.renew(session, held, -1)  # its worker has died, and nobody has noticed yet
+    for path in shown:
+        page = visit(api, path).text
+        assert (page.count('class="beat"'), page.count(">waiting<")) == (0, 1), path
+    page = visit(api, f"/runs/{run_id}").text
+    assert at_work not in page
+    assert "No worker has a part of it in hand now" in page
 
 
 def test_older_runs_are_a_page_further(api: Api) -> None:
