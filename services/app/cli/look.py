@@ -32,6 +32,18 @@ def list_runs(as_json: bool) -> None:
         console.print("no runs yet; `driftloop launch scenarios/presets/pocket-sft.yaml --watch` makes one")
 
 
+def list_sweeps(as_json: bool) -> None:
+    """Print all sweeps."""
+    with reach(Settings()) as service:
+        found = list(service.client.sweeps.list())
+    if as_json:
+        print_json(found)
+    elif found:
+        console.print(terminal.sweep_table(found))
+    else:
+        console.print("no sweeps yet; a spec with a `sweep`, such as scenarios/presets/demo.yaml, makes one")
+
+
 def show(run_id: str, as_json: bool) -> None:
     """Print one run: spec, state, drift; what was measured comes last, where a terminal stops."""
     with reach(Settings()) as service:

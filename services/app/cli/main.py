@@ -63,7 +63,10 @@ WATCHED = (
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or an unambiguous beginning of it.")]
-Runs = Annotated[list[str], typer.Argument(metavar="RUN|SWEEP…", help="Runs, or sweeps: all their runs.")]
+Runs = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN|SWEEP…", help="Runs, or sweeps (`driftloop list --sweeps`): all their runs."),
+]
 Out = Annotated[Path, typer.Option(help="Folder to write into.")]
 
 
@@ -151,9 +154,15 @@ def delete(run: RunId, yes: Annotated[bool, typer.Option("--yes", help="Do not a
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
-    """List all runs, newest first."""
-    look.list_runs(as_json)
+def list_(
+    of_sweeps: Annotated[
+        bool,
+        typer.Option("--sweeps", help="List sweeps: the ids that drift and report take for all their runs."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List all runs, or all sweeps, newest first."""
+    (look.list_sweeps if of_sweeps else look.list_runs)(as_json)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from services.app.cli.quantities import duration
 from services.core.domain.events import EventKind
 from services.core.domain.phases import RunStatus
 from services.core.domain.trajectory import TrajectoryStatus
+from services.core.rest.launches import SweepSummary
 from services.core.rest.models import AlertView, EventView, RoundView, RunSummary, RunView, SafetyRows
 from services.core.rest.scenarios import PreviewView, ScenarioSummary
 from services.core.rest.tokens import TokenView
@@ -115,7 +116,7 @@ def _clock(seconds: float) -> str:
 
 def run_table(runs: Iterable[RunSummary]) -> Table:
     """Return the list of runs; where it is too wide, the names shrink."""
-    table = _only_shrinking("name", "run", "name", "status", "share", "method", "seed", "rounds", "created")
+    table = _only_shrinking({"name"}, "run", "name", "status", "share", "method", "seed", "rounds", "created")
     listed = tuple(runs)
     if any(run.rule in {"dataset", "mixture"} for run in listed):
         table.caption = "share: of biased users; of a mixture or a dataset, of rows of the narrow set"
@@ -154,11 +155,26 @@ def _day(created_at: datetime) -> str:
     return f"{created_at:%m-%d %H:%M}" if is_this_year else f"{created_at:%Y-%m-%d}"
 
 
-def _only_shrinking(column: str, *columns: str) -> Table:
-    """Return an empty table of which only one column gives way; its cells must not wrap by themselves."""
+def sweep_table(sweeps: Iterable[SweepSummary]) -> Table:
+    """Return the list of sweeps; where it is too wide, the names shrink and the counts of runs wrap."""
+    table = _only_shrinking({"name", "status"}, "sweep", "name", "runs", "status", "created")
+    for sweep in sweeps:
+        standing = [f"{sweep.runs[status]} {status}" for status in RunStatus if status in sweep.runs]
+        table.add_row(
+            sweep.id,
+            _one_line(sweep.name),
+            str(sum(sweep.runs.values())),
+            ", ".join(standing),
+            _day(sweep.created_at),
+        )
+    return table
+
+
+def _only_shrinking(shrinking: Collection[str], *columns: str) -> Table:
+    """Return an empty table of which only some columns give way; cells that are to be cut must not wrap by themselves."""
     table = Table(box=None)
     for heading in columns:
-        table.add_column(heading, no_wrap=heading != column, overflow="ellipsis")
+        table.add_column(heading, no_wrap=heading not in shrinking, overflow="ellipsis")
     return table
 
 
@@ -274,7 +290,7 @@ def preview_panels(seen: PreviewView) -> Group:
 
 def scenario_table(scenarios: Iterable[ScenarioSummary]) -> Table:
     """Return the list of scenarios, one a line."""
-    table = _only_shrinking("task", "environment", "scenario", "people", "held out", "task")
+    table = _only_shrinking({"task"}, "environment", "scenario", "people", "held out", "task")
     for one in scenarios:
         held_out = "yes" if one.is_held_out else ""
         table.add_row(one.environment, one.name, _people(one), held_out, _one_line(one.task))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.core.db import runs, sweeps
+from services.core.db.runs import RunRecord
 from services.core.domain.errors import NotFound
 
 
@@ -29,9 +30,16 @@ def named(session: Session, names: Sequence[str]) -> Named:
             titles.append(sweep.name)
             found |= dict(zip(sweep.run_ids, sweep.labels, strict=True))
         else:
-            run = runs.get_run(session, name)
+            run = _run(session, name)
             titles.append(run.name)
             found.setdefault(run.id, {})
     if not found:
         raise NotFound("no run is named; name runs or sweeps")
     return Named(", ".join(dict.fromkeys(titles)), found)
+
+
+def _run(session: Session, name: str) -> RunRecord:
+    try:
+        return runs.get_run(session, name)
+    except NotFound as unknown:
+        raise NotFound(f"{unknown}; `driftloop list --sweeps` shows sweeps") from unknown

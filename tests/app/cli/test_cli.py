@@ -13,6 +13,7 @@ from services.core.settings import PROJECT
 from tests.e2e.installation import Ended, Installation, fresh
 from tests.e2e.small_run import SHARES, SmallSweep
 
+NEITHER = "there is no run 'nosuch'; `driftloop list` shows those that exist; `driftloop list --sweeps` shows sweeps"
 GOOD = "name: t\npopulation: {biased_share: 0.5}\ntraining: {method: sft}\n"
 
 
@@ -98,7 +99,7 @@ def test_a_name_that_the_service_does_not_know_is_one_line_and_launches_nothing(
     ("arguments", "line"),
     [
         (("show", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
-        (("drift", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (("drift", "nosuch"), NEITHER),
         (("delete", "nosuch", "--yes"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
         (
             ("trajectory", "999999999"),
@@ -106,7 +107,7 @@ def test_a_name_that_the_service_does_not_know_is_one_line_and_launches_nothing(
         ),
         (("trajectories", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
         (("watch", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
-        (("report", "nosuch"), "there is no run 'nosuch'; `driftloop list` shows those that exist"),
+        (("report", "nosuch"), NEITHER),
         (
             ("scenarios", "show", "therapist/road-rag"),
             "there is no scenario therapist/road-rag; did you mean therapist/road-rage?",
@@ -177,6 +178,21 @@ def test_list(small_sweep: SmallSweep) -> None:
     assert {run["id"]: run["status"] for run in listed} == dict.fromkeys(small_sweep.run_ids, "succeeded")
     shown = looked(small_sweep, "list").out
     assert all(run_id in shown for run_id in small_sweep.run_ids)
+
+
+def test_a_sweep_is_found_again(small_sweep: SmallSweep) -> None:
+    (listed,) = as_json(small_sweep, "list", "--sweeps")
+    assert (listed["id"], listed["name"], listed["runs"]) == (
+        small_sweep.sweep_id,
+        "small",
+        {"succeeded": len(SHARES)},
+    )
+    _heading, line = looked(small_sweep, "list", "--sweeps").out.splitlines()
+    assert line.split()[:5] == [small_sweep.sweep_id, "small", "2", "2", "succeeded"]
+
+
+def test_without_sweeps_the_list_says_how_to_make_one(installation: Installation) -> None:
+    assert installation.run("list", "--sweeps").out.startswith("no sweeps yet; a spec with a `sweep`, ")
 
 
 def test_show(small_sweep: SmallSweep) -> None:

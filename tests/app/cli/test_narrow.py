@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from services.app.cli import terminal
 from services.app.cli.quantities import counted, duration
 from services.core.domain.phases import RunStatus
+from services.core.rest.launches import SweepSummary
 from services.core.rest.models import RunSummary
 from services.core.rest.scenarios import ScenarioSummary
 from tests.e2e.small_run import SmallSweep
@@ -75,6 +76,21 @@ def test_a_running_run_that_nobody_works_is_listed_as_waiting(
 def test_a_run_of_another_year_says_which() -> None:
     old = run_named("a").model_copy(update={"created_at": datetime(2024, 11, 27, tzinfo=UTC)})
     assert printed(terminal.run_table([old]), width=80)[1].endswith("2024-11-27")
+
+
+def test_a_listed_sweep_keeps_its_id_and_date_whole_and_counts_every_run() -> None:
+    sweep = SweepSummary(
+        id="sweep-622ea3ec",
+        name="a-name-of-sixty-three-characters-" + 29 * "x",
+        runs=dict.fromkeys(RunStatus, 11),
+        created_at=datetime(2026, 11, 27, 13, 11, tzinfo=UTC),
+    )
+    _heading, first, *more = printed(terminal.sweep_table([sweep]))
+    assert first.split()[0] == "sweep-622ea3ec"
+    assert first.endswith("11-27 13:11")
+    assert " 66 " in first
+    told = " ".join([first, *more])
+    assert all(f"11 {status}" in " ".join(told.split()) for status in RunStatus)
 
 
 def test_a_listed_scenario_is_one_line() -> None:
