@@ -141,6 +141,15 @@ def test_pages_fit_their_width_and_stand_still(
         assert page.evaluate(_SHIFT) < 0.01, path
 
 
+@pytest.mark.parametrize("width", [400, 1300])
+def test_links_look_like_links_and_no_n_is_broken(page: Page, paths: list[str], width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in paths:
+        page.goto(path)
+        assert page.evaluate(_PLAIN_LINKS) == [], path
+        assert page.evaluate(_BROKEN_SAMPLES) == [], path
+
+
 def test_pages_can_be_read_aloud_and_used_without_a_mouse(page: Page, paths: list[str]) -> None:
     for path in paths:
         page.goto(path)
@@ -158,6 +167,10 @@ _SHIFT = """() => new Promise((resolve) => {
     .observe({ type: "layout-shift", buffered: true });
   requestAnimationFrame(() => requestAnimationFrame(() => resolve(sum)));
 })"""
+_PLAIN_LINKS = """() => [...document.querySelectorAll("main a:not(.button)")]
+  .filter((one) => getComputedStyle(one).textDecorationLine !== "underline").map((one) => one.outerHTML)"""
+_BROKEN_SAMPLES = """() => [...document.querySelectorAll("figcaption span")]
+  .filter((one) => one.getClientRects().length > 1).map((one) => one.textContent)"""
 _UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, progress, [role=img]")]
   .filter((one) => !(one.labels?.length || one.ariaLabel || one.textContent.trim()))
   .map((one) => one.outerHTML.slice(0, 120))"""

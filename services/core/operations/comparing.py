@@ -80,6 +80,12 @@ def is_measured_alike(one: RunRecord, other: RunRecord) -> bool:
     return evaluation_key(one.spec, one.fingerprints) == evaluation_key(other.spec, other.fingerprints)
 
 
+def kept_apart_by(one: RunRecord, other: RunRecord) -> tuple[str, ...]:
+    """Return the fields in which two runs' measurements differ, and that so keep them from being paired."""
+    mine, theirs = (evaluation_identity(run.spec, run.fingerprints) for run in (one, other))
+    return tuple(field for field, _, _ in _differing(mine, theirs))
+
+
 def held_out(
     session: Session,
     run_id: str,
@@ -167,7 +173,11 @@ def _apart(session: Session, base: str, other: str, mine: Any, theirs: Any) -> s
         [evaluation_identity(run.spec, run.fingerprints) for run in _runs(session, found)]
         for found in (mine, theirs)
     ]
-    differing = [list(_differing(one, two)) for one in sides[0] for two in sides[1]]
+    differing = [
+        [f"{field}: {value} and {other}" for field, value, other in _differing(one, two)]
+        for one in sides[0]
+        for two in sides[1]
+    ]
     fields = ", ".join(min(differing, key=len)) if differing else "their runs are gone"
     return f"policies {base} and {other} were measured differently ({fields}), so their items can't be paired"
 
@@ -179,11 +189,13 @@ def _runs(session: Session, found: Any) -> Iterator[RunRecord]:
             yield run
 
 
-def _differing(one: Mapping[str, Any], two: Mapping[str, Any], within: str = "") -> Iterator[str]:
+def _differing(
+    one: Mapping[str, Any], two: Mapping[str, Any], within: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
     for field in {**one, **two}:
         value, other = one.get(field), two.get(field)
         if isinstance(value, Mapping) and isinstance(other, Mapping):
             both = cast("Mapping[str, Any]", value), cast("Mapping[str, Any]", other)
             yield from _differing(*both, f"{within}{field}.")
         elif value != other:
-            yield f"{within}{field}: {value} and {other}"
+            yield f"{within}{field}", value, other

@@ -1,6 +1,6 @@
 """Runs beside each other: one figure, one table, what can be said; a sweep's arms, or any runs that were ticked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from services.core.db import runs, shards
 from services.core.db.runs import RunRecord
 from services.core.domain.errors import SpecError
 from services.core.domain.phases import RunStatus
-from services.core.operations.comparing import is_measured_alike
+from services.core.operations.comparing import is_measured_alike, kept_apart_by
 from services.core.operations.measured import Measured
 from services.core.operations.studies import Named
 from services.core.stats.paired import Difference
@@ -25,7 +25,7 @@ from services.simulator.pages.memory import Memory
 from services.simulator.pages.studies import Labels, study_of
 from services.simulator.report import sections
 from services.simulator.report.findings import findings
-from services.simulator.report.panels import legend_title
+from services.simulator.report.panels import bars, legend_title
 from services.simulator.report.study import RunResult, Study, arms
 
 router = APIRouter(prefix="/compare", include_in_schema=False)
@@ -54,6 +54,14 @@ class Against:
     changes: Mapping[str, Difference]
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Runs that can't be paired with the first run, and why."""
+
+    runs: tuple[str, ...]
+    why: str
+
+
 def _something_is_ticked(request: Request, _: Reader) -> None:
     """Ask for runs in words for people. Raises `SpecError`."""
     if not request.query_params.keys() & {"run", "sweep"}:
@@ -67,6 +75,7 @@ def show(request: Request, caller: Reader, session: Database, measured: Memory, 
     """Return the page that compares runs."""
     chosen = _chosen(session, named)
     study = study_of(session, measured, chosen.name, chosen.runs)
+    against = tuple(_against(session, measured, chosen, study))
     return page(
         request,
         caller,
@@ -79,6 +88,7 @@ def show(request: Request, caller: Reader, session: Database, measured: Memory, 
         is_pocket=study.is_pocket,
         findings=findings(study),
         panels=captions(arms(study)),
+        bars=bars(arms(study)),
         legend=legend(arms(study)),
         legend_title=legend_title(arms(study)).capitalize(),
         seeds=sections.seeds_section(study),
@@ -87,7 +97,8 @@ def show(request: Request, caller: Reader, session: Database, measured: Memory, 
         pressure=sections.measures_section(study, sections.PRESSURE),
         knowledge=sections.measures_section(study, sections.KNOWLEDGE),
         targeting=sections.measures_section(study, sections.TARGETING),
-        against=tuple(_against(session, measured, chosen, study)),
+        against=against,
+        left_out=_left_out(chosen, against),
         measures=_AGAINST,
     )
 
@@ -125,3 +136,23 @@ def _against(session: Session, measured: Measured, chosen: Chosen, study: Study)
         if common and is_measured_alike(first, run):
             here, there = complete[first.id][common[-1]], complete[run.id][common[-1]]
             yield Against(run, result, common[-1], measured.change(session, here, there))
+
+
+def _left_out(chosen: Chosen, against: Sequence[Against]) -> tuple[LeftOut, ...]:
+    """Return the other runs that have no row, by reason."""
+    (first, _), *others = chosen.runs
+    shown = {one.run.id for one in against}
+    reasons = {run.id: _why(first, run) for run, _ in others if run.id not in shown}
+    return tuple(
+        LeftOut(tuple(run_id for run_id, why in reasons.items() if why == each), each)
+        for each in dict.fromkeys(reasons.values())
+    )
+
+
+def _why(first: RunRecord, run: RunRecord) -> str:
+    fields = kept_apart_by(first, run)
+    if fields == ("seed",):
+        return "of another seed, which draws other answers to the items"
+    if fields:
+        return f"measured in another way ({', '.join(fields)})"
+    return "without a round after round 0 that both have measured"

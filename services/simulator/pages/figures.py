@@ -88,7 +88,7 @@ def _spec(panel: Panel, arms: Sequence[Arm], rounds: int) -> dict[str, Any]:
         "data": {"name": "points", "values": points},
         "encoding": {
             "x": _x(rounds, 8, "round") if is_big else _x(rounds, 4, None),
-            "y": _y(panel, points, 5 if is_big else 3),
+            "y": _y(panel, [*points, *panels.seeds(panel, arms)], 5 if is_big else 3),
             "color": {"field": "arm", "type": "nominal", "scale": {"domain": names}, "legend": None},
         },
         "layer": [
@@ -111,7 +111,7 @@ def _x(rounds: int, most_ticks: int, title: str | None) -> dict[str, Any]:
     return {"field": "x", "type": "quantitative", "scale": scale, "axis": axis}
 
 
-def _y(panel: Panel, points: Sequence[Mapping[str, Any]], ticks: int) -> dict[str, Any]:
+def _y(panel: Panel, drawn: Sequence[Mapping[str, Any]], ticks: int) -> dict[str, Any]:
     axis = {
         "tickCount": ticks,
         "format": ".1f",
@@ -120,7 +120,7 @@ def _y(panel: Panel, points: Sequence[Mapping[str, Any]], ticks: int) -> dict[st
         "minExtent": 22,
         "title": None,
     }
-    scale = {"domain": panels.domain(panel, points), "nice": False}
+    scale = {"domain": panels.domain(panel, drawn), "nice": False}
     return {"field": "value", "type": "quantitative", "scale": scale, "axis": axis}
 
 

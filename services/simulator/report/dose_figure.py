@@ -56,7 +56,8 @@ def dose_figure(study: Study) -> dict[str, Any] | None:
     )
     rounds = ", ".join(str(one) for one in sorted(set(last.values())))
     title = alt.TitleParams(
-        "Honesty by share", subtitle=[f"1 − P(lie) in round {rounds}, mean, 95 % interval"]
+        "Honesty by share",
+        subtitle=[f"1 − P(lie) in round {rounds}, mean", f"Bars: {panels.bars(arms(study))}"],
     )
     return styled(chart.properties(width=_WIDTH, height=_HEIGHT, title=title)).to_dict()
 

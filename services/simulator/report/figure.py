@@ -89,12 +89,9 @@ def _legend_columns(shown: Sequence[Arm]) -> int:
 
 
 def _footnote(study: Study) -> alt.TitleParams:
-    several = any(len(arm.runs) > 1 for arm in arms(study))
-    lines = [
-        "Bars: 95 % intervals over seeds; faint lines: seeds."
-        if several
-        else "Bars: 95 % intervals over items."
-    ]
+    shown = arms(study)
+    several = any(len(arm.runs) > 1 for arm in shown)
+    lines = [f"Bars: {panels.bars(shown)}{'; faint lines: seeds' if several else ''}."]
     if study.is_pocket:
         lines.append(
             "Pocket world: a toy policy of a million weights. It shows the method at work, and is no evidence about large models."
@@ -117,8 +114,10 @@ def _panel(panel: Panel, shown: Sequence[Arm]) -> alt.LayerChart | alt.FacetChar
     ticks = list(range(0, last + 1, max(1, -(-last // 8))))
     x_axis = alt.Axis(values=ticks, format="d", grid=False)
     x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[-0.3, last + 0.3], nice=False), axis=x_axis)
-    y_scale = alt.Scale(domain=panels.domain(panel, points), nice=False)
-    y_axis = alt.Axis(tickCount=5, format=".1f", domain=False, ticks=False, minExtent=24)
+    y_scale = alt.Scale(domain=panels.domain(panel, [*points, *seeds]), nice=False)
+    y_axis = alt.Axis(
+        tickCount=3 if panel.is_difference else 5, format=".1f", domain=False, ticks=False, minExtent=24
+    )
 
     def y(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title=None, scale=y_scale, axis=y_axis)

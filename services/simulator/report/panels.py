@@ -6,7 +6,7 @@ colour-blind readers and in grey) and by the shape of their marks, and stand a l
 hides another.
 """
 
-import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -82,12 +82,19 @@ def sample(panel: Panel, arms: Sequence[Arm]) -> str:
     return f"n = {items}" if seeds == 1 else f"n = {items} × {seeds} seeds"
 
 
-def domain(panel: Panel, shown: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Return 0 to 1; for a difference further down, if an interval goes below 0."""
-    if not panel.is_difference:
-        return [0.0, 1.0]
-    lowest = min((row["low"] for row in shown if row["low"] is not None), default=0)
-    return [max(-1.0, min(0.0, math.floor(lowest * 5) / 5)), 1.0]
+def bars(arms: Sequence[Arm]) -> str:
+    """Say what the intervals are over: the items of one seed, or seeds."""
+    seeds = {count for arm in arms for count in Counter(_rounds(arm)).values()}
+    if max(seeds, default=1) == 1:
+        return f"95 % intervals over items, one seed{'' if len(arms) == 1 else ' an arm'}"
+    return f"95 % intervals over seeds{', over items where there is one seed' if 1 in seeds else ''}"
+
+
+def domain(panel: Panel, drawn: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return 0 to 1; for a difference down to −0.5 or −1, so that a labelled end lies below all that is drawn."""
+    bounds = [row.get(name) for row in drawn for name in ("value", "low")] if panel.is_difference else []
+    lowest = min((bound for bound in bounds if bound is not None), default=0.0)
+    return [0.0 if lowest >= 0 else -0.5 if lowest >= -0.5 else -1.0, 1.0]
 
 
 def legend_title(shown: Sequence[Arm]) -> str:
@@ -116,7 +123,7 @@ def _channels(colour: str) -> tuple[int, ...]:
 
 
 def _points(panel: Panel, arm: Arm, offset: float) -> Iterator[dict[str, Any]]:
-    for number in sorted({result.round for run in arm.runs for result in run.rounds}):
+    for number in sorted(set(_rounds(arm))):
         rates = [
             result.measure(panel.measure)
             for run in arm.runs
@@ -129,9 +136,14 @@ def _points(panel: Panel, arm: Arm, offset: float) -> Iterator[dict[str, Any]]:
             yield row | {"low": _drawn(panel, mean.low), "high": _drawn(panel, mean.high)}
 
 
+def _rounds(arm: Arm) -> Iterator[int]:
+    """Return the measured rounds, each as often as it has seeds."""
+    return (result.round for run in arm.runs for result in run.rounds)
+
+
 def _drawn(panel: Panel, bound: float | None) -> float | None:
-    """Keep a t interval of rates, which knows no ends, inside the frame."""
-    return bound if bound is None or panel.is_difference else min(1.0, max(0.0, bound))
+    """Keep a t interval, which knows no ends, between those of what it is of: a rate, or a difference of two."""
+    return bound if bound is None else min(1.0, max(-1.0 if panel.is_difference else 0.0, bound))
 
 
 def _over_seeds(rates: Sequence[Rate]) -> Rate:

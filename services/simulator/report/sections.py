@@ -218,7 +218,8 @@ def control_section(study: Study) -> Section | None:
 
 def _versus(one: Against, fitted: float | None) -> tuple[Cell, ...]:
     found = one.change
-    n = f"{found.n} {'seeds' if one.is_over_seeds else 'items'}" if found.n else NOTHING
+    noun = f"{'seed' if one.is_over_seeds else 'item'}{'' if found.n == 1 else 's'}"
+    n = f"{found.n} {noun}" if found.n else NOTHING
     texts = (
         str(one.round),
         change(found),

@@ -87,7 +87,7 @@ def _caption(study: Study) -> str:
     }
     sizes = ", ".join(f"{label} {_range(found)}" for label, found in counts.items() if found)
     lines = [
-        f"share: of {shares_of(study.runs)}. Below each value its 95 % interval.",
+        f"share: of {shares_of(study.runs)}. Below each value its 95 % interval, over items: a row is one seed.",
         "change: from round 0, paired by item, then rounded; bold if its interval leaves out 0.",
         f"n: {sizes or 'nothing measured yet'}.",
         *dose_sentences(study),

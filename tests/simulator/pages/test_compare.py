@@ -1,5 +1,6 @@
 """Runs beside each other: a sweep's arms or ticked ones, in one figure and one table, paired where they can be."""
 
+import re
 from html import unescape
 
 import pytest
@@ -51,10 +52,42 @@ def test_the_figure_has_a_line_an_arm(api: Api, two: tuple[str, str]) -> None:
     assert len(set(figures["config"]["dark"]["range"]["category"])) == 2
 
 
-def test_what_was_measured_in_other_ways_is_not_paired(api: Api, two: tuple[str, str]) -> None:
-    other = a_worked_run(api, (4, 9), seed=7)
-    page = text_of(visit(api, f"/compare?run={two[0]}&run={other}").text)
-    assert "Against" not in page
+def test_what_can_t_be_paired_is_named_with_the_reason(api: Api, two: tuple[str, str]) -> None:
+    others = (
+        a_worked_run(api, (4, 9), seed=7),
+        a_worked_run(api, (4, 9), seed=8),
+        a_worked_run(api, (4, 9), evaluation={"max_tokens": 7}),
+        a_run(api.engine),
+    )
+    page = text_of(visit(api, "/compare?run=" + "&run=".join((*two, *others))).text)
+    assert f"{two[1]} biased share 1, sft, satisfaction 1 −0.70 [" in page
+    assert (
+        f"Can't be paired with it: {others[0]} , {others[1]} , of another seed, which draws other answers to the items; "
+        f"{others[2]} , measured in another way (evaluation.max_tokens); "
+        f"{others[3]} , without a round after round 0 that both have measured."
+    ) in page
+    # Neither is a table of nothing drawn.
+    alone = text_of(visit(api, f"/compare?run={two[0]}&run={others[0]}").text)
+    assert f"Can't be paired with it: {others[0]} , of another seed" in alone
+    assert "the other run minus this one" not in alone
+    assert "Can't be paired" not in text_of(visit(api, f"/compare?run={two[0]}&run={two[1]}").text)
+
+
+def test_what_intervals_are_over_is_said(api: Api, two: tuple[str, str]) -> None:
+    other = a_worked_run(api, (4, 9), seed=7, population={"biased_share": 1, "conversations": 10})
+    page = text_of(visit(api, f"/compare?run={two[0]}&run={two[1]}").text)
+    assert "Bars are 95 % intervals over items, one seed an arm. Marks" in page
+    assert "(no interval)" not in page
+    page = text_of(visit(api, f"/compare?run={two[0]}&run={two[1]}&run={other}").text)
+    assert (
+        "Bars are 95 % intervals over seeds, over items where there is one seed; faint lines are seeds."
+        in page
+    )
+    assert "“(no interval)”: one seed, or seeds that agree to the last digit" in page
+    assert re.search(r"−0\.70 \(no interval\) – – 1 seed –", page)
+    assert "Bars and bands are 95 % intervals over items, one seed." in text_of(
+        visit(api, f"/runs/{other}").text
+    )
 
 
 def test_nothing_to_compare_is_said(api: Api) -> None:
