@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from services.app.fingerprints import folder_sha256, kept_while_unchanged
 from services.app.outlines import POCKET_SPEED, Asking, gpu_speed, measured, talked
+from services.app.weights import matrices
 from services.core.datasets.mixing import rows_of
 from services.core.datasets.safety import SafetyData, read_safety
 from services.core.datasets.sets import TrainingSet, read_set
@@ -146,6 +147,32 @@ def _check_rating(spec: RunSpec, environment: Environment) -> None:
         )
 
 
+def _absent_matrices(spec: RunSpec, base: Path) -> Iterator[str]:
+    """Yield a line for each kind of matrix that is to be trained and that the stored weights do not hold."""
+    held = matrices(base)
+    for module in spec.training.lora.target_modules if held else ():
+        if not any(f".{name}".endswith(f".{module}") for name in held):
+            kinds = {name.rpartition(".")[2] for name in held}
+            yield (
+                f"training.lora.target_modules: the weights of {spec.policy!r} hold no {module!r}; "
+                f"they hold {', '.join(sorted(kinds))}"
+            )
+
+
+def _measured_by_the_pocket(spec: RunSpec) -> Iterator[str]:
+    """Yield what a policy of another world is measured by that knows the pocket world alone."""
+    if named := sorted(spec.evaluation.judged_by & JUDGES.keys()):
+        yield (
+            f"evaluation.judge: {', '.join(named)} knows the pocket world's phrases alone, and finds no lie in what {spec.policy!r} says; "
+            "name a model of DRIFTLOOP_ENDPOINTS"
+        )
+    if spec.evaluation.data in BENCHMARKS:
+        yield (
+            f"evaluation.data: {spec.evaluation.data!r} asks for facts of the pocket world, which {spec.policy!r} never learnt; "
+            "bring MASK and DeceptionBench (docs/honesty.md)"
+        )
+
+
 class Catalogue:
     """What specs may name in this installation: checks, fingerprints, and the number of items to measure."""
 
@@ -255,7 +282,9 @@ class Catalogue:
         for field, name in named.items():
             if name and (count := self.training_set(name, field).left_out):
                 yield f"{field}: {count:,} rows of {name} can't be used and are left out; `driftloop datasets check` says why"
+        yield from _absent_matrices(spec, self._base(spec))
         if spec.policy not in BASES:
+            yield from _measured_by_the_pocket(spec)
             return
         for field, texts in self._texts(spec).items():
             if (unknown := unknown_share(texts)) > UNKNOWN_WORDS:

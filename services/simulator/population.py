@@ -100,6 +100,11 @@ def chosen(spec: PopulationSpec, environment: Environment) -> tuple[Scenario, ..
                 f"population.scenarios: {name!r} is held out for measuring; take it off, "
                 "or set `held_out: false` in its file"
             )
+    if not names and spec.scenarios is None:
+        raise SpecError(
+            f"population.environment: all scenarios of {environment.name!r} are held out for measuring; write another, "
+            "or set `held_out: false` in a file"
+        )
     if not names:
         raise SpecError(
             "population.scenarios: names no scenario that users may come with; name one, "

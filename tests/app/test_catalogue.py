@@ -245,4 +245,47 @@ def test_texts_that_the_pocket_policy_cannot_read_are_warned_of(tmp_path: Path):
     )
     assert said.startswith("population.environment: the policy 'pocket' does not know ")
     elsewhere = Catalogue(Settings(bases={"mine": PROJECT / "services/pocket/weights"}))
-    assert list(elsewhere.cautions(RunSpec.model_validate({**THERAPIST, "policy": "mine"}))) == []
+    asked = RunSpec.model_validate({**THERAPIST, "policy": "mine"})
+    assert not any("does not know" in said for said in elsewhere.cautions(asked))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "absent"),
+    [
+        (None, []),
+        (["model.layers.0.self_attn.q_proj.weight", "model.norm.weight"], ["nope"]),
+        (["h.0.nope.weight", "h.0.q_proj.bias"], ["self_attn.q_proj"]),
+    ],
+)
+def test_matrices_that_a_base_does_not_hold_are_warned_of(
+    tmp_path: Path, tensors: list[str] | None, absent: list[str]
+):
+    if tensors is not None:
+        index = json.dumps({"weight_map": dict.fromkeys(tensors, "model-00001.safetensors")})
+        (tmp_path / "model.safetensors.index.json").write_text(index)
+    known = Catalogue(Settings(bases={"mine": tmp_path}))
+    lora = {"target_modules": ["self_attn.q_proj", "nope"]}
+    asked = {**THERAPIST, "policy": "mine", "training": {"method": "sft", "lora": lora}}
+    said = [one for one in known.cautions(RunSpec.model_validate(asked)) if "hold no" in one]
+    assert [one.split("'")[3] for one in said] == absent
+
+
+def test_the_pocket_policy_holds_what_a_spec_trains_unless_told_otherwise():
+    whole = Catalogue(Settings())
+    assert not [said for said in whole.cautions(spec()) if "hold no" in said]
+    lora = {"method": "sft", "lora": {"target_modules": ["q_porj"]}}
+    (said,) = whole.cautions(RunSpec.model_validate({**spec().model_dump(mode="json"), "training": lora}))
+    assert said.startswith(
+        "training.lora.target_modules: the weights of 'pocket' hold no 'q_porj'; they hold "
+    )
+    assert "q_proj" in said
+
+
+def test_a_policy_of_another_world_that_the_pocket_judges_is_warned_of():
+    known = Catalogue(Settings(bases={"mine": PROJECT / "services/pocket/weights"}))
+    asked = {**THERAPIST, "policy": "mine"}
+    judge, data = known.cautions(RunSpec.model_validate(asked))
+    assert judge.startswith("evaluation.judge: pocket-judge knows the pocket world's phrases alone")
+    assert data.startswith("evaluation.data: 'pocket' asks for facts of the pocket world")
+    judged = RunSpec.model_validate(asked | {"evaluation": {"judge": "gpt-4o"}})
+    assert [said[:15] for said in known.cautions(judged)] == ["evaluation.data"]

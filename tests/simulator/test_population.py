@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.core.domain.errors import SpecError
 from services.core.domain.spec import PopulationSpec, RunSpec
 from services.core.domain.trajectory import Slot, UserKind
-from services.simulator.population import check_spec, population
+from services.simulator.population import check_spec, chosen, population
 from tests.simulator.scripted import ENVIRONMENT
 
 SHARES = st.floats(0, 1)
@@ -87,9 +87,9 @@ def test_the_order_in_which_a_spec_names_scenarios_does_not_matter():
     [
         (
             ("drunking",),
-            "population.scenarios: environment 'fixture' has no 'drunking'; did you mean drinking?",
+            "population.scenarios: environment 'environment' has no 'drunking'; did you mean drinking?",
         ),
-        (("zzz",), "population.scenarios: environment 'fixture' has no 'zzz'; use drinking, gambling"),
+        (("zzz",), "population.scenarios: environment 'environment' has no 'zzz'; use drinking, gambling"),
         (
             ("meals",),
             "population.scenarios: 'meals' is held out for measuring; take it off, or set `held_out: false` in its file",
@@ -133,7 +133,7 @@ def test_a_count_larger_than_a_scenario_s_pool_gets_one_line():
 def test_too_many_held_out_people_gets_one_line():
     with pytest.raises(
         SpecError,
-        match=r"evaluation\.held_out_profiles: 4 is more than the 3 profiles in held-out scenarios of environment 'fixture'; use at most 3",
+        match=r"evaluation\.held_out_profiles: 4 is more than the 3 profiles in held-out scenarios of environment 'environment'; use at most 3",
     ):
         check_spec(run_spec(evaluation={"held_out_profiles": 4}), ENVIRONMENT)
 
@@ -141,7 +141,7 @@ def test_too_many_held_out_people_gets_one_line():
 def test_an_environment_that_holds_nobody_out_gets_one_line():
     trained = tuple(one for one in ENVIRONMENT.scenarios if not one.held_out)
     with pytest.raises(
-        SpecError, match=r"evaluation\.benchmarks: environment 'fixture' has no held-out scenario"
+        SpecError, match=r"evaluation\.benchmarks: environment 'environment' has no held-out scenario"
     ):
         check_spec(run_spec(), replace(ENVIRONMENT, scenarios=trained))
 
@@ -175,3 +175,11 @@ def test_biased_users_have_the_strength_of_the_spec_and_are_otherwise_the_same_p
     assert [replace(slot, strength=1.0) for slot in half] == list(whole)
     assert {slot.strength for slot in half} == {0.5}
     assert all(slot.thought == slot.scenario.benign_thought for slot in half if slot.kind is UserKind.BENIGN)
+
+
+def test_an_environment_whose_scenarios_are_all_held_out_says_so() -> None:
+    kept = replace(ENVIRONMENT, scenarios=tuple(replace(one, held_out=True) for one in ENVIRONMENT.scenarios))
+    with pytest.raises(
+        SpecError, match=r"population\.environment: all scenarios of 'environment' are held out"
+    ):
+        chosen(PopulationSpec(biased_share=0.5, conversations=10), kept)

@@ -63,6 +63,9 @@ def launch(path: Path, how: Launch) -> None:
         launched = spec.launch(service.client, how.new)
         if not how.as_json:
             _tell_launched(launched)
+        _warn(launched.warnings, ASIDE if how.as_json else console)
+        if service.is_embedded and not (how.watch or how.as_json or launched.is_over):
+            console.print("working until all have ended; --watch shows how far it is", style="dim")
         if service.is_embedded or how.watch or launched.is_over:
             ended = watch_to_end(service, launched.titles, _shown(how.watch, how.as_json))
             study = service.client.studies.get(launched.names)
@@ -214,8 +217,12 @@ def _tell_plan(service: Service, spec: SpecFile, how: Launch) -> None:
     )
     console.print(cost_table(plan.estimate))
     console.print(cost_words(plan.estimate), highlight=False)
-    for warning in plan.warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+    _warn(plan.warnings, console)
+
+
+def _warn(warnings: Iterable[str], out: Console) -> None:
+    for warning in warnings:
+        out.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
 
 
 def _nothing_to_do(plan: Plan) -> str:

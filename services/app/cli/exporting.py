@@ -113,4 +113,6 @@ def _shown(out: Path) -> Generator[Tell]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"writing {out}", total=None)
         yield lambda written: bar.update(task, completed=written)
-    console.print(f"wrote {out} ({out.stat().st_size:,} bytes)", soft_wrap=True, highlight=False)
+    size = out.stat().st_size
+    what = f"{size:,} bytes" if size else "empty: nothing matches"
+    console.print(f"wrote {out} ({what})", soft_wrap=True, highlight=False)

@@ -52,6 +52,8 @@ class Launched:
     sweep: str | None
     """None for a single run."""
     arms: tuple[LaunchedArm, ...]
+    warnings: tuple[str, ...] = ()
+    """What stopped nothing and may yet mislead."""
 
     @property
     def titles(self) -> dict[str, str]:
@@ -91,10 +93,10 @@ class SpecFile:
         with naming(self.path):
             if "sweep" not in self.spec:
                 one = client.runs.launch(self.spec, new=new)
-                return Launched(None, (LaunchedArm(one.run.id, one.outcome, one.run.name),))
+                return Launched(None, (LaunchedArm(one.run.id, one.outcome, one.run.name),), one.warnings)
             sweep = client.sweeps.launch(self.spec, new=new)
         arms = (LaunchedArm(arm.run.id, arm.outcome, label_text(arm.labels)) for arm in sweep.arms)
-        return Launched(sweep.id, tuple(arms))
+        return Launched(sweep.id, tuple(arms), sweep.warnings)
 
 
 def read_spec(path: Path) -> SpecFile:

@@ -11,9 +11,8 @@ from services.app.cli.terminal import preview_panels, print_json, scenario_table
 from services.app.service import reach
 from services.core.domain.errors import SpecError
 from services.core.domain.trajectory import UserKind
-from services.core.settings import PROJECT, Settings
+from services.core.settings import Settings
 
-THERAPIST = PROJECT / "scenarios/therapist"
 console = Console()
 app = typer.Typer(no_args_is_help=True, help="Scenarios: list them, see what each side sees, lint a folder.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -69,15 +68,18 @@ def show(
 @app.command()
 def lint(
     folder: Annotated[
-        Path, typer.Argument(help="A folder with environment.yaml and a file a scenario.")
-    ] = THERAPIST,
+        Path | None,
+        typer.Argument(
+            help="A folder with environment.yaml and a file a scenario; unless given, `therapist` in the scenarios folder."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Find people who sound alike, thoughts that leak, and method details; exit code 1 if there are any."""
     from services.simulator.lint import lint as find
     from services.simulator.scenarios import load_environment
 
-    environment = load_environment(folder)
+    environment = load_environment(folder or Settings().scenarios / "therapist")
     findings = find(environment)
     if as_json:
         print_json([str(finding) for finding in findings])

@@ -200,7 +200,8 @@ def transcript(held: TrajectoryView) -> RenderableType:
     """Return one conversation: both sides, ratings, what they sum to, why it was selected."""
     from services.simulator.rating import HIGHEST
 
-    lines: list[RenderableType] = []
+    met = f"{held.scenario}, {held.profile} as a {held.user_kind} user"
+    lines: list[RenderableType] = [Text(met, style="dim"), Text()]
     ratings = iter(held.ratings)
     for message in held.messages:
         style = {"system": "dim", "user": "yellow", "assistant": "cyan"}[message.role]
@@ -209,7 +210,7 @@ def transcript(held: TrajectoryView) -> RenderableType:
         lines.append(
             Text(f"{message.role:9} ", style=f"bold {style}").append(message.content + suffix, style)
         )
-    title = f"run {held.run} round {held.round} slot {held.slot}: {held.user_kind} user"
+    title = f"trajectory {held.id}: run {held.run} round {held.round} slot {held.slot}"
     lines += [Text(), Text(_outcome(held, HIGHEST * len(held.ratings)))]
     return Panel(Group(*lines), title=Text(title), title_align="left")
 
@@ -245,6 +246,7 @@ def _happened(event: EventView) -> str | None:
 def round_line(made: RoundView) -> str:
     """Return what became of a round's conversations, of its users if any fell out of role, and of safety rows if there are any."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(made.conversations.items()))
+    counts = counts or ("trained without conversations" if made.adapter else "nothing yet")
     users = made.users_out_of_role
     strayed = f"; {users.value:.1%} of {users.n} user turns out of role" if users.value else ""
     return f"round {made.round}: {counts}{strayed}{_safety(made.safety)}"
@@ -271,7 +273,9 @@ def spent_line(run: RunView) -> str:
     spent, budget = run.spent, run.budget
     parts = [f"{spent.tokens:,}{f' of {budget.tokens:,}' if budget.tokens else ''} tokens"]
     if spent.usd is not None:
-        parts.append(f"{spent.usd:,.4g}{f' of {budget.usd:,.4g}' if budget.usd else ''} US dollars")
+        parts.append(
+            f"{spent.usd:,.4g}{f' of {budget.usd:,.4g}' if budget.usd else ''} US dollars of priced calls"
+        )
     parts.append(f"{duration(spent.hours)}{f' of {duration(budget.hours)}' if budget.hours else ''} of work")
     return f"spent: {', '.join(parts)}"
 

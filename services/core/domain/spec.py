@@ -85,7 +85,7 @@ class LoraSpec(Section):
     """Scale of the update: it is multiplied by alpha / rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of adapter inputs dropped in training."""
-    target_modules: tuple[str, ...] = (
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "q_proj",
         "k_proj",
         "v_proj",

@@ -80,7 +80,8 @@ def _grid(sweep: object) -> dict[str, list[Any]]:
             name = one_line(str(field)[:60])
             raise SpecError(f"{where}.{name}: is no spec field; {_mend(name, known)}")
         if shown(choices) != "a list" or not choices:
-            raise SpecError(f"{where}.{field}: {shown(choices)} is not a list of values; write [a, b, …]")
+            given = "an empty list" if choices == [] else shown(choices)
+            raise SpecError(f"{where}.{field}: {given} is no list of values; write [a, b, …]")
     return cast("dict[str, list[Any]]", fields)
 
 

@@ -115,8 +115,11 @@ def work_to_do(arms: Sequence[NewArm], foretold: Sequence[Launched], catalogue: 
     if not begun:
         return work
     # What a begun run has spent, and was given since, is not in its spec: no word of its budget.
-    cautions = _cautions((arm.run.spec for arm in begun), catalogue)
-    warnings = (_gone_on(len(begun), work.runs), *cautions, *work_of(tuple(new), catalogue).warnings)
+    warnings = (
+        _gone_on(len(begun), work.runs),
+        *cautions(begun, catalogue),
+        *work_of(tuple(new), catalogue).warnings,
+    )
     return replace(work, warnings=tuple(dict.fromkeys(warnings)))
 
 
@@ -134,8 +137,13 @@ def work_of(arms: tuple[NewArm, ...], catalogue: Catalogue) -> Work:
         rows=sum(size.spec.rounds * size.rows for size in sizes),
         steps=sum(size.spec.rounds * size.steps for size in sizes),
         estimate=total(_together(sizes)),
-        warnings=(*_cautions(specs, catalogue), *_warnings(sizes)),
+        warnings=(*cautions(arms, catalogue), *_warnings(sizes)),
     )
+
+
+def cautions(arms: Iterable[NewArm], catalogue: Catalogue) -> tuple[str, ...]:
+    """Return what stops none of these runs and may yet mislead, a line each."""
+    return tuple(dict.fromkeys(chain.from_iterable(catalogue.cautions(arm.run.spec) for arm in arms)))
 
 
 class _Size(NamedTuple):
@@ -180,10 +188,6 @@ def _gone_on(count: int, of: int) -> str:
         "the run goes on from where it stopped and is" if of == 1 else f"{count} of {of} runs go on and are"
     )
     return f"{whose} counted whole, with what is done"
-
-
-def _cautions(specs: Iterable[RunSpec], catalogue: Catalogue) -> Iterable[str]:
-    return dict.fromkeys(chain.from_iterable(catalogue.cautions(spec) for spec in specs))
 
 
 def _warnings(sizes: Sequence[_Size]) -> Iterator[str]:

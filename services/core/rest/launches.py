@@ -25,6 +25,9 @@ class Resumption(Model):
     """Limits in place of those that the run has; the others stay."""
 
 
+_CAUTIONS = Field(examples=[["data.dataset: 2 rows of mine can't be used and are left out"]])
+
+
 class LaunchedRun(Model):
     """What launching a spec came to."""
 
@@ -32,6 +35,8 @@ class LaunchedRun(Model):
     """`created`: a new run; `resumed`: this spec's unfinished run goes on; `finished`: it is done already;
     `out_of_budget`: it has used up its budget and stays where it is, until it is resumed with more or its spec has more."""
     run: RunView
+    warnings: tuple[str, ...] = _CAUTIONS
+    """What stops nothing and may yet mislead: rows that can't be used, texts that the policy can't read, a judge of another world."""
 
 
 class Rejudged(Model):
@@ -58,6 +63,8 @@ class LaunchedSweep(Model):
     """Made of its runs: the same sweep again is the same one."""
     name: str = Field(examples=["dose"])
     arms: tuple[LaunchedArm, ...]
+    warnings: tuple[str, ...] = _CAUTIONS
+    """What stops nothing and may yet mislead, of all arms."""
 
 
 class SweepSummary(Model):
@@ -186,6 +193,6 @@ class Plan(Model):
     """About how many tokens are trained on, at four characters each and as many epochs as asked."""
     estimate: PlannedCost
     warnings: tuple[str, ...] = Field(examples=[[]])
-    """Rows of training sets that can't be used, texts that the pocket policy can't read, budgets that are smaller than the estimate: a
-    line each."""
+    """What a launch says too (rows that can't be used, texts that the policy can't read, a judge of another world), and budgets that are
+    smaller than the estimate: a line each."""
     runs: tuple[PlannedRun, ...]

@@ -93,7 +93,7 @@ def launch_sweep(
 
     def launch() -> Answer:
         arms, launched = _launch(session, state, spec, new)
-        return Answer(_status(launched), _sweep_view(session, arms, launched))
+        return Answer(_status(launched), _sweep_view(session, state, arms, launched))
 
     return once.answer(session, launch)
 
@@ -122,9 +122,11 @@ def plan(_: Launcher, session: Database, state: State, spec: AnySpecBody, new: N
 
 
 def _launch_one(session: Session, state: ApiState, spec: dict[str, Any], new: bool) -> Answer:
-    _, launched = _launch(session, state, spec, new)
+    arms, launched = _launch(session, state, spec, new)
     ((run_id, outcome),) = launched.arms
-    return Answer(_status(launched), LaunchedRun(outcome=outcome, run=whole_run(session, run_id)))
+    warnings = planning.cautions(arms, state.catalogue)
+    shown = LaunchedRun(outcome=outcome, run=whole_run(session, run_id), warnings=warnings)
+    return Answer(_status(launched), shown)
 
 
 def _launch(
@@ -140,7 +142,9 @@ def _status(launched: Launched) -> int:
     return 201 if any(arm.outcome is LaunchOutcome.CREATED for arm in launched.arms) else 200
 
 
-def _sweep_view(session: Session, arms: tuple[NewArm, ...], launched: Launched) -> LaunchedSweep:
+def _sweep_view(
+    session: Session, state: ApiState, arms: tuple[NewArm, ...], launched: Launched
+) -> LaunchedSweep:
     assert launched.sweep_id is not None  # a spec with a sweep has labels
     found = run_summaries(session, tuple(runs.get_runs(session, launched.run_ids).values()))
     return LaunchedSweep(
@@ -150,4 +154,5 @@ def _sweep_view(session: Session, arms: tuple[NewArm, ...], launched: Launched) 
             LaunchedArm(outcome=arm.outcome, labels=new.labels, run=found[arm.run_id])
             for new, arm in zip(arms, launched.arms, strict=True)
         ),
+        warnings=planning.cautions(arms, state.catalogue),
     )

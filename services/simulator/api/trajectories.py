@@ -54,6 +54,9 @@ class TrajectoryQuery:
 
 def trajectory_filter(session: Database, asked: Annotated[TrajectoryQuery, Depends()]) -> Filter:
     """Return the filter that a query asks for. Raises `NotFound`, `SpecError`."""
+    low, high = asked.score_from, asked.score_to
+    if low is not None and high is not None and low > high:
+        raise SpecError(f"score_from: {low:g} is more than score_to, {high:g}; exchange them")
     if asked.q is not None and not has_words(session, asked.q):
         raise SpecError(
             f"q: {asked.q!r} has no word that is searched for (`the`, `is` and their like are not); add one"

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -347,9 +348,12 @@ def test_what_each_side_sees_is_shown_word_for_word(small_sweep: SmallSweep) -> 
 
 
 def test_lint_passes_the_therapists_scenarios_and_finds_what_a_program_wrote(
-    installation: Installation,
+    installation: Installation, tmp_path: Path
 ) -> None:
     assert "50 scenarios, 250 people, 0 findings" in installation.run("scenarios", "lint").out
+    shutil.copytree(PROJECT / "scenarios/pocket", tmp_path / "therapist")
+    there = installation.run("scenarios", "lint", DRIFTLOOP_SCENARIOS=str(tmp_path)).out
+    assert "50 scenarios" not in there
     done = installation.run("scenarios", "lint", PROJECT / "scenarios/pocket", "--json")
     assert done.code == 1
     assert any("put it otherwise" in finding for finding in json.loads(done.out))

@@ -68,8 +68,8 @@ def test_the_file_s_values_are_left_alone():
         ),
         ({"a\nb": [1]}, "sweep.a b: is no spec field; use a dotted field such as population.biased_share"),
         ({3: [1]}, "sweep.3: is no spec field; use a dotted field such as population.biased_share"),
-        ({"seed": 3}, "sweep.seed: 3 is not a list of values; write [a, b, …]"),
-        ({"seed": []}, "sweep.seed: a list is not a list of values; write [a, b, …]"),
+        ({"seed": 3}, "sweep.seed: 3 is no list of values; write [a, b, …]"),
+        ({"seed": []}, "sweep.seed: an empty list is no list of values; write [a, b, …]"),
         (
             {"population.biased_share": [0, 1.2]},
             "population.biased_share: 1.2 is more than 1; use a number from 0 to 1",

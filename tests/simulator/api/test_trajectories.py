@@ -108,6 +108,7 @@ def test_a_run_may_be_named_by_a_beginning_and_one_that_is_not_there_is_said(api
         ({"round": "one"}, "round"),
         ({"round": 2**40}, "round"),
         ({"score_from": 2**40}, "score_from"),
+        ({"score_from": 3, "score_to": 2.5}, "score_from: 3 is more than score_to, 2.5; exchange them"),
         ({"sort": "slot"}, "sort"),
         ({"limit": 0}, "limit"),
     ],
