@@ -3,14 +3,12 @@
 import csv
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.core.settings import PROJECT
 from tests.e2e.installation import Ended, Installation, fresh
 from tests.e2e.small_run import SHARES, SmallSweep
 
@@ -345,18 +343,6 @@ def test_what_each_side_sees_is_shown_word_for_word(small_sweep: SmallSweep) -> 
         seen["opening"],
     ]
     assert "What you want and do not say" in looked(small_sweep, "scenarios", "show", name).out
-
-
-def test_lint_passes_the_therapists_scenarios_and_finds_what_a_program_wrote(
-    installation: Installation, tmp_path: Path
-) -> None:
-    assert "50 scenarios, 250 people, 0 findings" in installation.run("scenarios", "lint").out
-    shutil.copytree(PROJECT / "scenarios/pocket", tmp_path / "therapist")
-    there = installation.run("scenarios", "lint", DRIFTLOOP_SCENARIOS=str(tmp_path)).out
-    assert "50 scenarios" not in there
-    done = installation.run("scenarios", "lint", PROJECT / "scenarios/pocket", "--json")
-    assert done.code == 1
-    assert any("put it otherwise" in finding for finding in json.loads(done.out))
 
 
 def test_a_finished_run_is_not_cancelled(small_sweep: SmallSweep) -> None:
