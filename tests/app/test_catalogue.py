@@ -270,6 +270,25 @@ def test_matrices_that_a_base_does_not_hold_are_warned_of(
     assert [one.split("'")[3] for one in said] == absent
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 132\n"),
+        ("model.safetensors", b""),
+        ("model.safetensors", (9).to_bytes(8, "little") + b"{"),
+        ("model.safetensors.index.json", b"version https://git-lfs.github.com/spec/v1\n"),
+        ("model.safetensors.index.json", b"[]"),
+        ("model.safetensors.index.json", b"{}"),
+        ("pytorch_model.bin", b""),
+    ],
+)
+def test_weights_that_cannot_be_read_stop_no_launch(tmp_path: Path, file: str, content: bytes):
+    (tmp_path / file).write_bytes(content)
+    known = Catalogue(Settings(bases={"mine": tmp_path}))
+    said = known.cautions(RunSpec.model_validate({**THERAPIST, "policy": "mine"}))
+    assert [one for one in said if "hold no" in one] == []
+
+
 def test_the_pocket_policy_holds_what_a_spec_trains_unless_told_otherwise():
     whole = Catalogue(Settings())
     assert not [said for said in whole.cautions(spec()) if "hold no" in said]
