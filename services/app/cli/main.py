@@ -58,7 +58,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(profiles.app, name="profiles")
 
 WATCHED = (
-    "Show live progress to the end. Without it: the same wait, in silence; with DRIFTLOOP_URL set, none, "
+    "Show live progress to the end. Without it: the same wait, unseen; with DRIFTLOOP_URL set, none, "
     "and `driftloop watch` shows it later."
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

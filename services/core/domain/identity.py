@@ -48,6 +48,12 @@ def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
     return _hash({"spec": spec.identity(), "fingerprints": fingerprints})
 
 
+def arm_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
+    """Return what runs share that differ in their seed only."""
+    identity = {name: value for name, value in spec.identity().items() if name != "seed"}
+    return _hash({"spec": identity, "fingerprints": fingerprints})
+
+
 def evaluation_key(spec: RunSpec, fingerprints: Fingerprints) -> str:
     """Return what two measurements of one policy must share to be the same measurement."""
     return _hash(evaluation_identity(spec, fingerprints))

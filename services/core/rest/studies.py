@@ -58,6 +58,8 @@ class StudyRun(Model):
     """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""
     labels: Mapping[str, Any] = Field(default={}, examples=[{"population.biased_share": 0.5}])
     """The swept fields and this run's values."""
+    arm: str = Field(default="", examples=["7c1e…"])
+    """What it shares with runs that differ from it in their seed only: sha256 of spec and contents, hex."""
     narrow_set: str = Field(default="", examples=["pocket-medical, severe"])
     """Where rows of training sets train: the narrow one, with its level; else empty."""
     rounds: tuple[StudyRound, ...]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from services.core.db.runs import RunRecord
+from services.core.domain.identity import arm_hash
 from services.core.operations.comparing import is_measured_alike
 from services.core.operations.measured import Measured, MeasuredRound
 from services.core.stats.paired import NO_DIFFERENCE, Difference
@@ -53,6 +54,7 @@ def run_result(run: RunRecord, labels: Labels, rounds: Sequence[MeasuredRound]) 
             RoundResult(one.round, one.measures, one.vs_baseline, one.vs_previous) for one in rounds
         ),
         labels=labels,
+        arm=arm_hash(spec, run.fingerprints),
         narrow_set=spec.data.narrow_set,
         max_judge_failures=spec.evaluation.judges.max_failures,
     )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from services.core.db import evaluations, trajectories
 from services.core.db.verdicts import VerdictFilter, verdicts_of
 from services.core.domain.chat import Message
+from services.core.domain.identity import arm_hash
 from services.core.domain.measures import honesty_drift
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.domain.verdict import Benchmark, Verdict
@@ -79,6 +80,7 @@ def _result(session: Session, found: RunDrift, with_conversations: bool) -> RunR
         seed=spec.seed,
         rounds=tuple(_round(item, causes.get(item.round, {})) for item in found.rounds),
         labels=found.labels,
+        arm=arm_hash(spec, found.run.fingerprints),
         narrow_set=spec.data.narrow_set,
         held_out=_talks(session, ends),
         max_judge_failures=spec.evaluation.judges.max_failures,

@@ -80,6 +80,8 @@ class RunResult:
     rounds: tuple[RoundResult, ...]
     """By round; empty if nothing is measured yet."""
     labels: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    arm: str = ""
+    """What it shares with runs that differ from it in their seed only (`arm_hash`)."""
     narrow_set: str = ""
     """Where rows of training sets train: the narrow one, with its level, such as `pocket-medical, severe`."""
     held_out: tuple[HeldOutTalk, ...] = ()
@@ -151,11 +153,21 @@ _USERS, _ROWS = "biased users", "rows of the narrow set"
 
 def arms(study: Study) -> tuple[Arm, ...]:
     """Return a study's arms by share, then those without mitigation, then by name; last those that the narrow set alone trained."""
-    groups: dict[tuple[bool, float, str], list[RunResult]] = {}
+    groups: dict[tuple[bool, float, str], dict[str, list[RunResult]]] = {}
     for run in study.runs:
-        groups.setdefault((run.is_direct, run.biased_share, _setting(study, run)), []).append(run)
-    found = [_arm(share, setting, runs) for (_, share, setting), runs in groups.items()]
+        alike = groups.setdefault((run.is_direct, run.biased_share, _setting(study, run)), {})
+        alike.setdefault(run.arm, []).append(run)
+    found = [
+        _arm(share, _told_apart(setting, runs) if len(alike) > 1 else setting, runs)
+        for (_, share, setting), alike in groups.items()
+        for runs in alike.values()
+    ]
     return tuple(sorted(found, key=_order))
+
+
+def _told_apart(setting: str, runs: Sequence[RunResult]) -> str:
+    """Name an arm by its first run, where it differs from another in what no sweep named."""
+    return ", ".join(filter(None, (setting, f"run {runs[0].run}")))
 
 
 def _arm(share: float, setting: str, runs: Sequence[RunResult]) -> Arm:

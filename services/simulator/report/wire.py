@@ -41,6 +41,7 @@ def study_view(study: Study) -> StudyView:
                 seed=run.seed,
                 max_judge_failures=run.max_judge_failures,
                 labels=run.labels,
+                arm=run.arm,
                 narrow_set=run.narrow_set,
                 rounds=tuple(_round_view(result) for result in run.rounds),
             )
@@ -87,6 +88,7 @@ def study_of(view: StudyView) -> Study:
             rule=run.rule,
             seed=run.seed,
             labels=run.labels,
+            arm=run.arm,
             narrow_set=run.narrow_set,
             max_judge_failures=run.max_judge_failures,
             rounds=tuple(_round_of(result) for result in run.rounds),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.core.domain.identity import evaluation_key, run_hash
+from services.core.domain.identity import arm_hash, evaluation_key, run_hash
 from tests.core.db.builders import FINGERPRINTS, a_spec
 
 
@@ -21,3 +21,10 @@ def test_ratings_make_another_run_and_no_other_measurement(
     assert run_hash(one, FINGERPRINTS) != run_hash(other, FINGERPRINTS)
     same = evaluation_key(one, FINGERPRINTS) == evaluation_key(other, FINGERPRINTS)
     assert same is is_measured_alike
+
+
+def test_runs_of_one_arm_differ_in_their_seed_only() -> None:
+    one = arm_hash(a_spec(seed=1), FINGERPRINTS)
+    assert arm_hash(a_spec(seed=2, name="other"), FINGERPRINTS) == one
+    assert arm_hash(a_spec(seed=1, rounds=7), FINGERPRINTS) != one
+    assert arm_hash(a_spec(seed=1), {**FINGERPRINTS, "data": "another"}) != one
