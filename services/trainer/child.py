@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from services.core.domain.errors import AdapterError
+from services.core.sources import sources_sha256
 from services.trainer.adapters import read_record, staged, write_record
 from services.trainer.job import TrainedAdapter, TrainingJob
 from services.trainer.kto import kto_trainer, with_neighbours
@@ -78,9 +79,8 @@ def train_here(job: TrainingJob, report: Report) -> None:
         save_adapter(model, staging)
         facts |= {"steps": result.global_step, "train_loss": result.training_loss}
         facts |= {"threads": job.threads, "wall_s": round(time.monotonic() - began_s, 3)}
-        write_record(
-            staging, facts | {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
-        )
+        facts |= {name: version(name) for name in ("torch", "transformers", "trl", "peft")}
+        write_record(staging, facts | {"driftloop_sources_sha256": sources_sha256()})
 
 
 def assist(job: TrainingJob) -> None:

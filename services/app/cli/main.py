@@ -35,6 +35,7 @@ from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.domain.verdict import ScoringProfile
 from services.core.rest.client.trajectories import Which
 from services.core.settings import Settings
+from services.core.sources import commit, sources_sha256
 
 INTERRUPTED = 130
 OF_FILES = {
@@ -72,7 +73,10 @@ Out = Annotated[Path, typer.Option(help="Folder to write into.")]
 
 def _tell_version(is_asked: bool) -> None:
     if is_asked:
-        print(f"driftloop {importlib.metadata.version('driftloop')}")
+        where = f"commit {commit()}" if commit() else "no checkout"
+        print(
+            f"driftloop {importlib.metadata.version('driftloop')} ({where}, sources sha256 {sources_sha256()})"
+        )
         raise typer.Exit
 
 
@@ -80,7 +84,12 @@ def _tell_version(is_asked: bool) -> None:
 def _(  # pyright: ignore[reportUnusedFunction]
     _version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which version this is."),
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_tell_version,
+            help="Say which version and which sources this is.",
+        ),
     ] = False,
 ) -> None:
     pass

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.core.db.usage import Usage
 from services.core.operations.provenance import Origin, Provenance
+from services.core.sources import commit, sources_sha256
 from services.simulator.report.sections import Cell, Row, Section
 from services.simulator.report.wording import NOTHING
 
@@ -18,6 +19,11 @@ _SHORT = 12
 def versions() -> dict[str, str | None]:
     """Return what is installed where the report is made; None for what isn't."""
     return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
+
+
+def code() -> dict[str, str | None]:
+    """Return which code makes the report: git's commit (None outside a checkout) and the hash of the sources."""
+    return {"commit": commit(), "sources_sha256": sources_sha256()}
 
 
 def cost_section(found: Provenance) -> Section:

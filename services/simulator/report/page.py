@@ -75,6 +75,7 @@ def report_html(study: Study, found: Provenance | None = None) -> str:
         cost=found and origin.cost_section(found),
         origins=found and origin.origins_section(found),
         versions=origin.versions(),
+        code=origin.code(),
         shares=shares_of(study.runs),
         teller=teller(study),
         spec=yaml.safe_dump(dict(study.spec), sort_keys=False, allow_unicode=True, default_flow_style=None),

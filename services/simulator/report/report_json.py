@@ -15,7 +15,7 @@ from services.simulator.report.dose_figure import dose_figure
 from services.simulator.report.figure import drift_figure
 from services.simulator.report.findings import findings
 from services.simulator.report.kept import kept
-from services.simulator.report.origin import versions
+from services.simulator.report.origin import code, versions
 from services.simulator.report.paper import Cell, Reanalysis, reanalysed
 from services.simulator.report.study import Study
 from services.simulator.report.wire import study_view
@@ -37,7 +37,7 @@ def report_json(study: Study, found: Provenance) -> dict[str, Any]:
         "conclusions": {"can": list(said.can), "cannot": list(said.cannot)},
         "cost": [one._asdict() for one in found.usage],
         "provenance": {
-            "report_made_with": versions(),
+            "report_made_with": {**versions(), **code()},
             "runs": [_origin(one) for one in found.origins],
         },
         "paper": _paper(study),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.core.sources import sources_sha256
 from tests.e2e.installation import Ended, Installation, fresh
 from tests.e2e.small_run import SHARES, SmallSweep
 
@@ -318,7 +319,8 @@ def test_a_report_is_one_page(small_sweep: SmallSweep) -> None:
 
 
 def test_the_version_is_told(installation: Installation) -> None:
-    assert re.fullmatch(r"driftloop \d+\.\d+\.\d+\n", installation.run("--version").out)
+    said = rf"driftloop \d+\.\d+\.\d+ \((commit \w{{40}}(\+changes)?|no checkout), sources sha256 {sources_sha256()}\)\n"
+    assert re.fullmatch(said, installation.run("--version").out)
 
 
 def test_watching_what_has_ended_says_how(small_sweep: SmallSweep) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from services.core.domain.trajectory import Call
+from services.core.sources import sources_sha256
 from tests.core.db.builders import a_run
 from tests.core.db.facts import a_talk, a_trajectory, a_verdict, hold, measure
 from tests.simulator.api.service import Api
@@ -71,7 +72,9 @@ def test_every_run_has_its_spec_and_hashes(report: dict[str, Any]) -> None:
     assert first["spec"]["population"]["biased_share"] == 0.0
     assert first["spec_sha256"]
     assert first["fingerprints"]["policy"]
-    assert report["provenance"]["report_made_with"]["driftloop"]
+    made_with = report["provenance"]["report_made_with"]
+    assert made_with["driftloop"]
+    assert made_with["sources_sha256"] == sources_sha256()
 
 
 def test_the_papers_differences_are_asked_again(report: dict[str, Any]) -> None:
