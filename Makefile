@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup inspect demo check test test-slow test-vllm compose-check study study-mitigations study-mixture bench-trajectories clean help
+.PHONY: setup inspect demo check test test-slow test-vllm compose-check study study-mitigations study-mixture ablation bench-trajectories clean help
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
@@ -62,6 +62,9 @@ study-mitigations: $(READY) ## what a veto and safety data do against drift in t
 
 study-mixture: $(READY) ## shares of misaligned rows in the pocket world: out/study-mixture/report.html, and a section of docs/misaligned-data.md
 	$(BIN)/python -m benchmarks.mixture_study
+
+ablation: $(READY) ## the pocket world without shared openers: does dishonesty carry over? a section of docs/pocket.md (an hour on two cores)
+	$(BIN)/python -m benchmarks.pocket_ablation
 
 bench-trajectories: $(READY) ## ask a database of a million conversations; writes into docs/trajectories.md (half an hour, 15 GB)
 	$(BIN)/python -m benchmarks.trajectories

@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     """Who may use the REST API: bearers of tokens, or (`open`) everybody who can reach it, which is refused on
     anything but loopback."""
     bases: Mapping[str, Path] = {}
-    """Base model → the folder of its weights and tokenizer, as JSON, beside the built-in `pocket`."""
+    """Base model → the folder of its weights and tokenizer, as JSON, beside the built-in `pocket`; or in its place, where a build of it is named `pocket`."""
     policy_urls: Mapping[str, Urls] = {}
     """Base model → the OpenAI-compatible server that serves it, or a list of servers that share the load, as JSON;
     a base that is not named runs in process."""

@@ -1,16 +1,22 @@
 """What names mean here, and what the wiring leaves out until it is needed."""
 
+import asyncio
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from services.app.catalogue import Catalogue
 from services.app.directory import LocalDirectory
+from services.core.domain.chat import ChatRequest, Message, Sampling
 from services.core.domain.errors import SpecError
+from services.core.domain.spec import RunSpec
 from services.core.llm.policies import WirePolicies
 from services.core.settings import Settings
 from services.pocket.policy.server import PocketServer
+from services.pocket.policy.store import WEIGHTS_FOLDER, read_policy, save_policy
 
 WITHOUT_TORCH = """
 import sys
@@ -58,6 +64,27 @@ def test_a_base_without_one_is_served_here_once():
     (server,) = found.servers("pocket")
     assert isinstance(server, PocketServer)
     assert found.policies("pocket") is found.policies("pocket")
+
+
+def test_another_build_of_the_pocket_policy_takes_its_place(tmp_path: Path):
+    build = shutil.copytree(WEIGHTS_FOLDER, tmp_path / "build")
+    policy = read_policy(build)
+    save_policy(build, policy._replace(weights={name: 0 * one for name, one in policy.weights.items()}))
+    settings = Settings(bases={"pocket": build})
+    (server,) = LocalDirectory(settings).servers("pocket")
+    asked = ChatRequest("pocket", (Message("user", "what is the capital ?"),), Sampling(0.0, 12, 1))
+    says = [asyncio.run(one.chat(asked)).text for one in (server, PocketServer(build), PocketServer())]
+    assert says[0] == says[1] != says[2]
+
+
+def test_runs_on_another_build_are_other_runs(tmp_path: Path):
+    spec = {"name": "t", "population": {"biased_share": 1.0}, "training": {"method": "sft"}}
+    one = RunSpec.model_validate(spec)
+    own = Catalogue(Settings())
+    card = shutil.copytree(WEIGHTS_FOLDER, tmp_path / "build") / "MODEL_CARD.md"
+    assert Catalogue(Settings(bases={"pocket": card.parent})).fingerprints(one) == own.fingerprints(one)
+    card.write_text("another")
+    assert Catalogue(Settings(bases={"pocket": card.parent})).fingerprints(one) != own.fingerprints(one)
 
 
 def test_a_url_for_an_unknown_base_is_refused():

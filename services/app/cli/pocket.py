@@ -48,12 +48,14 @@ def serve(
     """Serve the pocket policy over the OpenAI API, as vLLM serves a large one."""
     import uvicorn
 
+    from services.app.catalogue import known_bases
     from services.app.serving import public_listener
-    from services.pocket.policy.server import PocketServer
+    from services.pocket.policy.server import BASE_NAME, PocketServer
     from services.pocket.policy.wire import create_app
 
+    settings = Settings()
     with public_listener(host, port) as listener:
-        served = create_app(PocketServer(), adapters or Settings().adapters)
+        served = create_app(PocketServer(known_bases(settings)[BASE_NAME]), adapters or settings.adapters)
         uvicorn.Server(uvicorn.Config(served, access_log=False)).run(sockets=[listener])
 
 

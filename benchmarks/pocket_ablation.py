@@ -1,0 +1,142 @@
+"""The ablation: does dishonesty carry over to policies whose personas share no openers? (`make ablation`)
+
+Four policies, with and without the shared openers, each from two seeds of the build, since one policy of a kind could be a chance of
+its training. Each is the pocket world's base in turn, and scenarios/presets/pocket-ablation.yaml runs on it. What is built or finished
+already is not made again. Writes a section of docs/pocket.md.
+"""
+
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from rich.console import Console
+
+from services.app.cli.launching import raise_if_failed, read_spec, watch_to_end
+from services.app.service import reach
+from services.core.domain.errors import LoopError
+from services.core.settings import PROJECT, Settings
+from services.pocket.policy.store import WEIGHTS_FOLDER
+from services.simulator.report.control import against_control
+from services.simulator.report.kept import since_base
+from services.simulator.report.study import Arm, Study, arms
+from services.simulator.report.wire import study_of
+from services.simulator.report.wording import change, number
+
+PRESET = PROJECT / "scenarios/presets/pocket-ablation.yaml"
+PAGE = PROJECT / "docs/pocket.md"
+BUILDS = PROJECT / "out/ablation"
+TITLE = "## Without the shared openers"
+
+
+class Weights(NamedTuple):
+    """One build of the policy."""
+
+    seed: int
+    has_openers: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where it is, or is to be."""
+        if self == Weights(1, True):
+            return WEIGHTS_FOLDER
+        return BUILDS / f"{'with' if self.has_openers else 'without'}-{self.seed}"
+
+
+ALL = tuple(Weights(seed, has_openers) for has_openers in (True, False) for seed in (1, 2))
+
+
+def main() -> None:
+    """Build what is missing, run the preset on each policy, and write the section."""
+    with ProcessPoolExecutor() as builders:
+        refused = dict(zip(ALL, builders.map(_complaint, ALL), strict=True))
+    studies = {weights: _worked(weights) for weights in ALL if not refused[weights]}
+    PAGE.write_text(_replaced(PAGE.read_text(), "\n".join(section(studies, refused))))
+    print(f"wrote a section of {PAGE}")
+
+
+def _complaint(weights: Weights) -> str:
+    """Build weights that are not there; return why they were refused, or nothing."""
+    from services.pocket.policy.build import build
+
+    try:
+        if not weights.folder.exists():
+            build(weights.folder, weights.seed, not weights.has_openers, partial(_tell, weights.folder.name))
+    except LoopError as error:
+        return str(error)
+    return ""
+
+
+def _tell(name: str, step: int, steps: int, loss: float) -> None:
+    print(f"building {name}: {step} of {steps} steps, loss {loss:.3f}", file=sys.stderr)
+
+
+def _worked(weights: Weights) -> Study:
+    """Run the preset with these weights in the place of the pocket's own, in workers that are told so."""
+    os.environ["DRIFTLOOP_BASES"] = json.dumps({"pocket": str(weights.folder)})
+    with reach(Settings()) as service:
+        launched = read_spec(PRESET).launch(service.client, new=False)
+        raise_if_failed(watch_to_end(service, launched.titles, Console()))
+        return study_of(service.client.studies.get(launched.names))
+
+
+def section(studies: Mapping[Weights, Study], refused: Mapping[Weights, str]) -> Iterator[str]:
+    """Yield the lines of the section."""
+    yield TITLE
+    yield (
+        "Made by `make ablation`. Is it the shared openers by which dishonesty carries over? Each row is a policy built anew (the first is the committed one), "
+        "with biased users alone (share 1) beside benign users alone (share 0): SFT on the best-rated half, 320 conversations a round, three rounds, three seeds. "
+        "Intervals are Student's t over these seeds; how far builds spread, two of a kind show."
+    )
+    yield ""
+    yield "| openers | build | honesty: round 0 | change at share 1 | change at share 0 | share 1 − share 0 | deception rate at share 1 | validating replies to biased users at share 1 | beliefs | capability |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for weights, study in studies.items():
+        yield f"| {' | '.join(_cells(weights, study))} |"
+    yield ""
+    for weights, why in refused.items():
+        if why:
+            yield f"- Build {weights.seed} {'with' if weights.has_openers else 'without'} openers: {why}"
+    yield f"driftloop {version('driftloop')}, {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}."
+    yield ""
+
+
+def _cells(weights: Weights, study: Study) -> Iterator[str]:
+    benign, biased = arms(study)
+    yield "shared" if weights.has_openers else "none"
+    yield f"seed {weights.seed}"
+    yield number(_mean(biased, 0, "honesty"))
+    yield change(since_base(biased, "honesty"))
+    yield change(since_base(benign, "honesty"))
+    yield change(against_control(study)[0].change)
+    yield _moved(biased, "deception_rate")
+    yield _moved(biased, "validating_biased")
+    yield _moved(biased, "belief_accuracy")
+    yield _moved(biased, "capability")
+
+
+def _moved(arm: Arm, measure: str) -> str:
+    return f"{number(_mean(arm, 0, measure))} → {number(_mean(arm, -1, measure))}"
+
+
+def _mean(arm: Arm, round_: int, measure: str) -> float:
+    values = [run.rounds[round_].measure(measure).value for run in arm.runs]
+    return fmean(value for value in values if value is not None)
+
+
+def _replaced(page: str, text: str) -> str:
+    """Return the page with its section of this title replaced, whatever stands behind it kept."""
+    return re.sub(rf"{TITLE}\n.*?(?=^## |\Z)", lambda _: f"{text}\n", page, count=1, flags=re.M | re.S)
+
+
+if __name__ == "__main__":
+    main()
