@@ -1,5 +1,8 @@
 """Bringing the schema to the newest migration, safely from several processes at once.
 
+Whoever has the lock migrates, the others wait for as long as that takes, and a migration's statement may run for hours. Only
+for tables that others work on it waits no longer than 5 s, because whoever comes behind it waits as well.
+
 Alembic is imported when there is something to migrate: its import takes longer than most commands' work.
 """
 
@@ -7,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from services.core.db.session import transaction
+from services.core.db.session import is_contended, transaction
 from services.core.domain.errors import DatabaseError
 from services.core.settings import PROJECT
 
@@ -36,15 +39,22 @@ def alembic_config() -> "Config":
 def upgrade(engine: Engine) -> None:
     """Apply what is missing; does nothing on a current schema.
 
-    Raises `DatabaseError` if Postgres can't be reached, is too old, does not let its user make tables, or has a newer schema.
+    Raises `DatabaseError` if Postgres can't be reached, is too old, is in use, does not let its user make tables, or has a newer
+    schema.
     """
     with transaction(engine) as session:
         check_age(int(session.execute(text("SHOW server_version_num")).scalar_one()) // 10_000)
         if not _is_behind(_version(session)):
             return
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        take_turn(session)
         try:
             _apply(session)
+        except OperationalError as error:
+            if not is_contended(error):
+                raise
+            raise DatabaseError(
+                "the schema can't be changed while others use the database; stop the API and the workers, or run this again"
+            ) from None
         except ProgrammingError as error:
             if not isinstance(error.orig, InsufficientPrivilege):
                 raise
@@ -52,6 +62,14 @@ def upgrade(engine: Engine) -> None:
                 f"DATABASE_URL: its user may not change this database ({error.orig.diag.message_primary}); "
                 "make it the owner of the database"
             ) from None
+
+
+def take_turn(session: Session) -> None:
+    """Wait for whoever migrates, without the limits that `open_engine` sets for all other work, and keep others waiting."""
+    for limit in ("lock_timeout", "statement_timeout"):
+        session.execute(text(f"SET LOCAL {limit} = 0"))
+    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    session.execute(text("SET LOCAL lock_timeout = '5s'"))
 
 
 def check_age(major: int) -> None:

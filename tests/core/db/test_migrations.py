@@ -1,6 +1,8 @@
 """The migrations: from nothing, down and up, equal to the models, one line of them. Each failure names its mend."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic import command
@@ -8,12 +10,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import CheckConstraint, Engine, inspect, text
+from sqlalchemy import CheckConstraint, Connection, Engine, event, inspect, text
 
 from services.core.db import migrate
-from services.core.db.session import open_engine
+from services.core.db.session import open_engine, transaction
 from services.core.db.tables import Base
 from services.core.domain.errors import DatabaseError
+from tests.core.db.builders import await_a_waiting_lock
 
 REVISION = 'make a revision: DATABASE_URL=… alembic revision --autogenerate -m "…"'
 
@@ -109,3 +112,46 @@ def test_an_old_postgres_is_refused_before_anything_is_made() -> None:
     migrate.check_age(15)
     with pytest.raises(DatabaseError, match=r"^DATABASE_URL: this is PostgreSQL 14; use 15 or newer"):
         migrate.check_age(14)
+
+
+@pytest.fixture
+def empty(empty_database: str) -> Iterator[Engine]:
+    opened = open_engine(empty_database)
+    yield opened
+    opened.dispose()
+
+
+def test_who_waits_for_another_that_migrates_waits_longer_than_other_work_may(
+    empty: Engine, empty_database: str
+) -> None:
+    limited = open_engine(empty_database)
+
+    @event.listens_for(limited, "begin")
+    def _(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '1s'"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(empty) as session:
+            migrate.take_turn(session)
+            second = pool.submit(migrate.upgrade, limited)
+            await_a_waiting_lock(session, second)
+            time.sleep(1.5)  # beyond both limits
+            assert not second.done()
+        second.result()
+    limited.dispose()
+    migrate.check_schema(empty)
+
+
+def test_a_database_that_others_use_is_said_to_be_in_use_and_left_as_it_was(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(config_on(connection), "0005")
+    with transaction(empty) as session:
+        session.execute(text("LOCK TABLE runs IN ROW EXCLUSIVE MODE"))  # as whoever writes to it has it
+        with pytest.raises(
+            DatabaseError, match=r"while others use the database; stop the API and the workers"
+        ):
+            migrate.upgrade(empty)
+    with transaction(empty) as session:
+        assert session.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0005"
+    migrate.upgrade(empty)
+    migrate.check_schema(empty)
