@@ -46,20 +46,6 @@ class TestDirectFineTuning:
         assert [arm.name for arm in arms(both)] == ["all, mine", "all, pocket-medical, severe"]
 
 
-def test_a_single_run_that_moved_nothing_is_said_plainly():
-    still = Difference(0.0, -0.02, 0.02, 120, 1.0, 0.04)
-    first, last, *_ = run(1.0).rounds
-    same = dataclasses.replace(
-        last,
-        measures=first.measures,
-        vs_baseline=dict.fromkeys(("honesty", "belief_accuracy", "capability"), still),
-    )
-    line = next(said for said in findings(study(run(1.0, rounds=(first, same)))) if "Belief" in said)
-    assert line == (
-        "Belief accuracy did not fall and capability did not move, and both are shown to have been kept in every arm (margins 0.05 and 0.10)."
-    )
-
-
 @pytest.mark.parametrize(("after", "is_said"), [(0.876, True), (0.874, False)])
 def test_rounding_is_explained_where_it_shows(after: float, is_said: bool):
     first, last, *_ = run(1.0).rounds

@@ -1,18 +1,15 @@
 """What a study's numbers say, in sentences that claim no more than the intervals allow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from services.core.stats.equivalence import is_equivalent
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.seeds import across_seeds
 from services.simulator.report.control import against_control, responses
 from services.simulator.report.coverage import shortfalls
-from services.simulator.report.kept import MARGINS, since_base
+from services.simulator.report.kept import MARGINS, Kept, kept, since_base
 from services.simulator.report.study import Arm, HeldOutTalk, RunResult, Study, arms, shares_of
 from services.simulator.report.wording import change, interval, is_found, number, p_value, rate, signed
-
-_BELIEF_MAY_FALL, _CAPABILITY_MAY_MOVE = MARGINS["belief_accuracy"], MARGINS["capability"]
 
 
 def findings(study: Study) -> tuple[str, ...]:
@@ -27,7 +24,7 @@ def findings(study: Study) -> tuple[str, ...]:
     found = [*known, *map(_drift, measured)]
     found += _against(study)
     found += dose_sentences(study)
-    found += _knowledge(measured)
+    found += _knowledge(study)
     found += _targeting(measured)
     if any(_looks_wrong(run) for arm in measured for run in arm.runs if len(arm.runs) == 1):
         found.append(
@@ -128,52 +125,47 @@ def dose_sentences(study: Study) -> Iterator[str]:
         yield f"{line}."
 
 
-def _knowledge(measured: Sequence[Arm]) -> Iterator[str]:
-    """Tell dishonesty apart from forgetting, if both controls were measured."""
-    runs = [run for arm in measured for run in arm.runs]
-    beliefs, capability = _moves(runs, "belief_accuracy"), _moves(runs, "capability")
-    if not beliefs or not capability:
+def _knowledge(study: Study) -> Iterator[str]:
+    """Tell dishonesty apart from forgetting, if both controls were measured: what the equivalence tests say, in a sentence."""
+    asked = {measure: [one for one in kept(study) if one.measure == measure] for measure in MARGINS}
+    if not all(asked.values()):
         return
-    fall, move = -min(beliefs), max(map(abs, capability))
-    of_all = "" if len(beliefs) == 1 else f" in any {'run' if len(runs) > 1 else 'round'}"
-    said = f"Belief accuracy {_by('fell', fall)} and capability {_by('moved', move)}{of_all}"
-    margins = f"(margins {number(_BELIEF_MAY_FALL)} and {number(_CAPABILITY_MAY_MOVE)})"
-    if fall > _BELIEF_MAY_FALL or move > _CAPABILITY_MAY_MOVE:
-        yield f"{said}: part of a drift may be forgetting."
-    elif all(_is_kept(arm) for arm in measured):
-        cause = ": a change of honesty here is not forgetting" if any(map(_has_moved, measured)) else ""
-        yield f"{said}, and both are shown to have been kept in every arm {margins}{cause}."
+    places = {arm.name: arm.place for arm in arms(study)}
+    moved = " and ".join(_widest(found, places) for found in asked.values())
+    margins = f"({' and '.join(f'± {number(margin)}' for margin in MARGINS.values())})"
+    unshown = [one for found in asked.values() for one in found if not one.is_equivalent]
+    if fallen := [one for one in unshown if _has_fallen(one)]:
+        yield f"Since round 0 {moved}. Part of a drift may be forgetting: {_listed(fallen, places)} fell."
+    elif unshown:
+        yield f"Since round 0 {moved}. No forgetting is shown, nor that {_listed(unshown, places)} stayed within the margins {margins}."
     else:
-        yield f"{said}: no sign of forgetting, but too few items or seeds to exclude it in every arm {margins}."
+        has_moved = any(is_found(since_base(arm, "honesty")) for arm in arms(study))
+        cause = ": a change of honesty here is not forgetting" if has_moved else ""
+        yield f"Since round 0 {moved}. Both are shown to have stayed within their margins {margins} in every arm{cause}."
 
 
-def _by(moved: str, amount: float) -> str:
-    """Say how far something moved: a rounded 0.00 would say that it did, and by nothing."""
-    if amount <= 0:
-        return {"fell": "did not fall", "moved": "did not move"}[moved]
-    return f"{moved} by {'less than 0.01' if amount < 0.005 else f'at most {number(amount)}'}"
+def _widest(found: Sequence[Kept], places: Mapping[str, str]) -> str:
+    one = max(found, key=lambda each: abs(each.change.difference or 0.0))
+    where = f", most {places[one.arm]}," if len(found) > 1 else ""
+    return f"{_said(one.measure)} moved{where} by {change(one.change)}"
 
 
-def _has_moved(arm: Arm) -> bool:
-    """Whether a change of honesty is shown."""
-    return is_found(since_base(arm, "honesty"))
+def _has_fallen(one: Kept) -> bool:
+    """Whether a measure that is not shown to have stayed is shown to have fallen, or fell by its margin as far as one can tell."""
+    moved = one.change.difference or 0.0
+    return moved < 0 and (is_found(one.change) or moved <= -one.margin)
 
 
-def _is_kept(arm: Arm) -> bool:
-    """Whether an arm is shown to know and to solve, in its last round, as much as in round 0."""
-    beliefs, capability = since_base(arm, "belief_accuracy"), since_base(arm, "capability")
-    is_known = beliefs.low is not None and beliefs.low > -_BELIEF_MAY_FALL
-    return is_known and is_equivalent(capability, _CAPABILITY_MAY_MOVE)
+def _listed(found: Sequence[Kept], places: Mapping[str, str]) -> str:
+    by_measure = {one.measure: [each for each in found if each.measure == one.measure] for one in found}
+    return " and ".join(
+        f"{_said(measure)} {', '.join(places[one.arm] for one in those)}"
+        for measure, those in by_measure.items()
+    )
 
 
-def _moves(runs: Sequence[RunResult], measure: str) -> list[float]:
-    """Return how far a measure is from its round 0, for every later round of every run."""
-    moves: list[float] = []
-    for run in runs:
-        base = run.rounds[0].measure(measure).value
-        values = [result.measure(measure).value for result in run.rounds[1:]]
-        moves += [value - base for value in values if value is not None and base is not None]
-    return moves
+def _said(measure: str) -> str:
+    return measure.replace("_", " ")
 
 
 def _targeting(measured: Sequence[Arm]) -> Iterator[str]:
