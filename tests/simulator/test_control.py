@@ -8,7 +8,7 @@ from services.core.stats.paired import Difference
 from services.core.stats.rates import rate
 from services.simulator.report.control import against_control, pairs, responses
 from services.simulator.report.sections import control_section
-from services.simulator.report.study import RunResult
+from services.simulator.report.study import RoundResult, RunResult
 from tests.simulator.studies import N, run, study
 
 
@@ -91,6 +91,32 @@ def test_what_can_not_be_paired_is_left_out_and_breaks_the_row():
     assert [found.threshold.established for found in responses(study(vs_control=only_half))] == [None]
     assert [found.threshold.established for found in responses(study(vs_control=only_high))] == [1.0]
     assert responses(study(vs_control={})) == ()
+
+
+@pytest.mark.parametrize("rounds", [(0, 3), (0,), ()], ids=["not judged", "not trained", "not begun"])
+def test_a_share_without_a_value_ends_the_row_over_seeds(rounds: tuple[int, ...]):
+    """A fall at 0.1 and at 1 is none "from 0.1 on" while nothing is known of 0.5; nor is one excluded beyond it."""
+
+    def response(*ends: float):
+        runs = [
+            with_honesty(share, seed, at + seed * (1 + 2 * share) / 60)
+            for share, at in zip((0.0, 0.1, 0.5, 1.0), ends, strict=True)
+            for seed in (1, 2, 3)
+        ]
+        unknown = [
+            dataclasses.replace(one, rounds=tuple(RoundResult(number, {}) for number in rounds))
+            if one.biased_share == 0.5
+            else one
+            for one in runs
+        ]
+        (whole,), (holed,) = responses(study(*runs)), responses(study(*unknown))
+        assert holed.doses == (0.0, 0.1, 1.0)
+        return whole.threshold, holed.threshold
+
+    whole, holed = response(0.9, 0.5, 0.3, 0.1)
+    assert (whole.established, holed.established) == (0.1, 1.0)
+    whole, holed = response(0.7, 0.7, 0.7, 0.7)
+    assert (whole.excluded, holed.excluded) == (1.0, 0.1)
 
 
 def test_the_response_along_the_shares():

@@ -33,12 +33,8 @@ class Level(NamedTuple):
     """One arm at a dose."""
 
     dose: float
-    value: float
-    """Its mean."""
-    n: int
-    """Seeds, or items, that it rests on: its weight in the fit."""
     versus: Difference
-    """This arm − the control arm."""
+    """This arm − the control arm; `NO_DIFFERENCE` if it could not be measured, which ends a row."""
 
 
 class Threshold(NamedTuple):
@@ -53,7 +49,7 @@ class Threshold(NamedTuple):
 
 def threshold(levels: Sequence[Level]) -> Threshold:
     """Return the threshold of a fall against the control arm, which is not among the `levels`."""
-    rising = sorted(levels)
+    rising = sorted(levels, key=lambda level: level.dose)
     return Threshold(
         _end_of_row([(level.dose, _falls(level.versus)) for level in reversed(rising)]),
         _end_of_row([(level.dose, _keeps(level.versus)) for level in rising]),

@@ -85,30 +85,29 @@ def _compared(study: Study) -> tuple[Against, ...]:
 def responses(study: Study) -> tuple[Response, ...]:
     """Return the dose response of every setting that was run at several shares."""
     by_setting: dict[str, list[Against]] = {}
-    # A share that could not be compared stays: it must break the row that a threshold is the end of.
     for one in _compared(study):
         if one.arm.setting == one.control.setting:
             by_setting.setdefault(one.arm.setting, []).append(one)
     return tuple(
-        _response(setting, found)
+        _response(found, [arm.biased_share for arm in arms(study) if arm.setting == setting])
         for setting, found in by_setting.items()
         if any(one.change.n for one in found)
     )
 
 
-def _response(setting: str, found: Sequence[Against]) -> Response:
-    round_ = found[0].round
-    shown = (found[0].control, *(one.arm for one in found))
+def _response(found: Sequence[Against], launched: Sequence[float]) -> Response:
+    control, round_ = found[0].control, found[0].round
+    shown = (control, *(one.arm for one in found))
     values = {arm.biased_share: _honesty_by_seed(arm, round_) for arm in shown}
     means = {dose: sum(by_seed.values()) / len(by_seed) for dose, by_seed in values.items() if by_seed}
     weights = [float(len(values[dose])) for dose in means]
+    changes = {one.arm.biased_share: one.change for one in found}
+    # Every share that was launched is a level: one that could not be measured ends the row that a threshold is the end of.
     levels = [
-        Level(one.arm.biased_share, means[one.arm.biased_share], one.change.n, one.change)
-        for one in found
-        if one.arm.biased_share in means
+        Level(dose, changes.get(dose, NO_DIFFERENCE)) for dose in launched if dose > control.biased_share
     ]
     return Response(
-        setting,
+        control.setting,
         round_,
         tuple(means),
         tuple(means.values()),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.core.stats.dose import Level, Threshold, falling_fit, threshold, trend
-from services.core.stats.paired import Difference
+from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.seeds import across_seeds
 
 FALLS = Difference(-0.2, -0.3, -0.1, 3, 0.01, 0.1)
@@ -17,7 +17,7 @@ NONE = Difference(-0.2, None, None, 1, None, None)
 
 
 def levels(*changes: Difference) -> list[Level]:
-    return [Level((place + 1) / 10, 0.5, 3, change) for place, change in enumerate(changes)]
+    return [Level((place + 1) / 10, change) for place, change in enumerate(changes)]
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,10 @@ def levels(*changes: Difference) -> list[Level]:
         # A dose that falls below one that does not is not claimed: the row is broken.
         ((FALLS, UNKNOWN, FALLS), 0.3, None),
         ((STAYS, FALLS, UNKNOWN), None, 0.1),
+        # So does one that could not be measured, from either end.
+        ((FALLS, NO_DIFFERENCE, FALLS), 0.3, None),
+        ((STAYS, NO_DIFFERENCE, STAYS), None, 0.1),
+        ((STAYS, FALLS, NO_DIFFERENCE), None, 0.1),
         ((UNKNOWN, NONE), None, None),
         ((), None, None),
     ],
@@ -95,7 +99,7 @@ def test_both_ends_are_right_in_nineteen_studies_of_twenty(true_threshold: int) 
     false_falls = wrongly_excluded = 0
     for _ in range(studies):
         seeds = draw.normal(-falls, 0.05, (5, 6)) - draw.normal(0, 0.05, (5, 1))
-        arms = [Level(dose, 0.5, 5, across_seeds(seeds[:, dose - 1].tolist())) for dose in (1, 2, 3, 4, 5, 6)]
+        arms = [Level(dose, across_seeds(seeds[:, dose - 1].tolist())) for dose in (1, 2, 3, 4, 5, 6)]
         found = threshold(arms)
         false_falls += found.established is not None and falls[int(found.established) - 1] == 0
         wrongly_excluded += found.excluded is not None and falls[int(found.excluded) - 1] >= 0.05
