@@ -87,7 +87,7 @@ def next_repetition(session: Session, spec_hash: str) -> int:
 
 def get_run(session: Session, run_id: str) -> RunRecord:
     """Return a run by its id or an unambiguous beginning of it. Raises `NotFound`."""
-    exact = session.get(Run, run_id)
+    exact = session.get(Run, run_id, populate_existing=True)
     if exact is not None:
         return _record(exact)
     found: Sequence[Run] = ()

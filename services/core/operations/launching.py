@@ -47,7 +47,7 @@ def launch(session: Session, name: str, arms: Sequence[NewArm], again: bool = Fa
     """Create, find or resume the run of every arm, and the sweep that holds them together.
 
     Runs are written, and kept, in the order of their identities, so that two launches of the same arms never wait for each
-    other. Raises `StateConflict` if a run that was found is deleted at this very moment.
+    other. Raises `StateConflict` if a run that was found is deleted at this very moment, or if an id is taken by other runs.
     """
     by_identity = sorted(arms, key=lambda arm: arm.run.spec_hash)
     try:
@@ -60,6 +60,8 @@ def launch(session: Session, name: str, arms: Sequence[NewArm], again: bool = Fa
     run_ids = tuple(arm.run_id for arm in launched)
     sweep_id = "sweep-" + hashlib.sha256("\n".join(run_ids).encode()).hexdigest()[:8]
     sweeps.insert_sweep(session, sweep_id, name, [*zip(run_ids, (arm.labels for arm in arms), strict=True)])
+    if sweeps.get_sweep(session, sweep_id).run_ids != tuple(dict.fromkeys(run_ids)):
+        raise StateConflict(f"sweep id {sweep_id} is taken by a sweep of other runs; change a seed")
     return LaunchedSweep(sweep_id, launched)
 
 

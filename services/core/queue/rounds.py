@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from services.core.db import budgets, evaluations, events, phases, policies, runs
 from services.core.db.phases import Claim
 from services.core.db.runs import NewRun, RunRecord
-from services.core.domain.budget import Reached, raised, used_up
+from services.core.domain.budget import raised, used_up
 from services.core.domain.errors import StateConflict
 from services.core.domain.events import EventKind
 from services.core.domain.identity import LaunchOutcome, evaluation_key
@@ -31,26 +31,38 @@ def launch(session: Session, new: NewRun, again: bool = False) -> Launched:
 
     With `again`, a finished run is repeated under the next repetition number; an unfinished one is resumed all the
     same, under the larger of its budget and the new spec's, and left as it is if that is used up.
-    A run that was found can't be deleted until the transaction ends. Raises `NotFound` if it is gone this very moment.
+    A run that was found can't be deleted until the transaction ends. Raises `NotFound` if it is gone this very moment,
+    `StateConflict` if another spec's run has its id.
     """
     # In this order: a launcher that is quicker in between is then found as the latest, and not repeated.
     repetition = runs.next_repetition(session, new.spec_hash)
     latest = runs.latest_repetition(session, new.spec_hash)
+    if latest is not None and latest.status is not RunStatus.SUCCEEDED:
+        hold(session, latest.id)
+        latest = runs.get_run(session, latest.id)  # it may have ended while its shards were waited for
     launched = _foretold(latest, new, repetition, again)
     if latest is not None and launched.outcome is LaunchOutcome.RESUMED:
-        spent = _go_on(session, latest, raised(latest.budget, new.spec.budget))
-        return launched if spent is None else Launched(latest.id, LaunchOutcome.OUT_OF_BUDGET)
+        _go_on(session, latest.id, latest.status, raised(latest.budget, new.spec.budget))
+        return launched
     if launched.outcome is not LaunchOutcome.CREATED:
         runs.keep(session, launched.run_id)
         return launched
     policies.publish_base(session, new.spec.policy)
     run_id = runs.insert_run(session, new, repetition)
-    if run_id is None:  # another launcher of the same spec was quicker
-        runs.keep(session, launched.run_id)
-        return Launched(launched.run_id, LaunchOutcome.RESUMED)
+    if run_id is None:
+        return _of_quicker_launcher(session, new, launched.run_id)
     events.append(session, run_id, EventKind.RUN_LAUNCHED, name=new.spec.name)
     _owe(session, runs.get_run(session, run_id), first_phase(new.spec, new.evaluation_items))
     return launched
+
+
+def _of_quicker_launcher(session: Session, new: NewRun, run_id: str) -> Launched:
+    """Return the run that has the id of this one. Raises `StateConflict` if it is of another spec."""
+    runs.keep(session, run_id)
+    found = runs.get_run(session, run_id)
+    if found.spec_hash != new.spec_hash:
+        raise StateConflict(f"run id {run_id} is taken by another spec, {found.name!r}; change the seed")
+    return Launched(run_id, LaunchOutcome.RESUMED)
 
 
 def foretell(session: Session, new: NewRun, again: bool = False) -> Launched:
@@ -73,28 +85,26 @@ def resume(session: Session, run: RunRecord, budget: BudgetSpec | None = None) -
 
     Raises `StateConflict` if it is finished, or if the budget is used up.
     """
-    if reached := _go_on(session, run, budget):
-        raise StateConflict(
-            f"run {run.id} can't go on, {reached.words}; give more by `driftloop resume {run.id} "
-            f"--budget-{reached.limit} N`, or by a larger budget.{reached.limit} in its spec"
-        )
-
-
-def _go_on(session: Session, run: RunRecord, budget: BudgetSpec | None) -> Reached | None:
-    """Let an unfinished run go on, or return which limit of its budget is used up. Raises `StateConflict` if it is finished."""
     status = hold(session, run.id)
     if status is RunStatus.SUCCEEDED:
         raise StateConflict(f"run {run.id} is finished; `driftloop launch … --new` repeats it")
     known = budgets.account(session, run.id)
     budget = budget or known.budget
     if reached := used_up(budget, known.spent):
-        return reached
-    budgets.set_budget(session, run.id, budget)
-    phases.owe_failed_again(session, run.id)
+        raise StateConflict(
+            f"run {run.id} can't go on, {reached.words}; give more by `driftloop resume {run.id} "
+            f"--budget-{reached.limit} N`, or by a larger budget.{reached.limit} in its spec"
+        )
+    _go_on(session, run.id, status, budget)
+
+
+def _go_on(session: Session, run_id: str, status: RunStatus, budget: BudgetSpec) -> None:
+    """Let an unfinished run that is held go on under a budget that leaves it something."""
+    budgets.set_budget(session, run_id, budget)
+    phases.owe_failed_again(session, run_id)
     if status is not RunStatus.RUNNING:
-        runs.set_status(session, run.id, RunStatus.RUNNING)
-        events.append(session, run.id, EventKind.RUN_RESUMED)
-    return None
+        runs.set_status(session, run_id, RunStatus.RUNNING)
+        events.append(session, run_id, EventKind.RUN_RESUMED)
 
 
 def cancel(session: Session, run: RunRecord) -> None:

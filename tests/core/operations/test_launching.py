@@ -1,7 +1,10 @@
 """Cancelling, resuming and deleting runs, also at the moment when something else happens to them."""
 
+import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -244,6 +247,29 @@ def test_a_sweep_goes_with_its_last_run(engine: Engine) -> None:
             launching.delete(session, run_id)
         with transaction(engine) as session:
             assert len(session.execute(select(Sweep.id)).all()) == left
+
+
+def test_runs_whose_sweep_would_have_the_id_of_others_do_not_get_their_sweep(engine: Engine) -> None:
+    first, second = two_studies_of_one_sweep_id()
+    assert launch(engine, first) == [LaunchOutcome.CREATED] * 2
+    with pytest.raises(StateConflict, match="is taken by a sweep of other runs; change a seed"):
+        launch(engine, second)
+    assert launch(engine, first) == [LaunchOutcome.RESUMED] * 2
+
+
+def two_studies_of_one_sweep_id() -> tuple[list[NewArm], list[NewArm]]:
+    met: dict[str, tuple[str, str]] = {}
+    for number in count(0, 2):
+        pair = (f"{number:08x}", f"{number + 1:08x}")
+        digest = hashlib.sha256("\n".join(pair).encode()).hexdigest()[:8]
+        if digest in met:
+            return arms_of(met[digest]), arms_of(pair)
+        met[digest] = pair
+    raise AssertionError
+
+
+def arms_of(ids: tuple[str, str]) -> list[NewArm]:
+    return [NewArm({"seed": run_id}, replace(a_new_run(), spec_hash=f"{run_id:0<64}")) for run_id in ids]
 
 
 def test_launching_the_same_arms_in_another_order_waits_for_nobody(engine: Engine) -> None:
