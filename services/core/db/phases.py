@@ -237,9 +237,10 @@ def hand_back(session: Session, claim: Claim, reason: str) -> None:
 
 def fail(session: Session, claim: Claim, error: str) -> None:
     """Count a failure: owed again, or given up (and the run with it) after the third."""
-    if not _change(session, claim, failures=Phase.failures + 1, **_loss(error, Phase.failures, MAX_FAILURES)):
+    lost = _change(session, claim, failures=Phase.failures + 1, **_loss(error, Phase.failures, MAX_FAILURES))
+    if lost is None:
         return
-    events.append(session, claim.run_id, EventKind.SHARD_OWED_AGAIN, **_place(claim), error=error)
+    events.append(session, claim.run_id, _became(lost.status), **_place(claim), error=error)
     _fail_runs(session)
 
 
@@ -257,11 +258,11 @@ def reap(session: Session) -> int:
         update(Phase)
         .where(Phase.id.in_(silent))
         .values(silences=Phase.silences + 1, **_loss(_SILENT, Phase.silences, MAX_SILENCES))
-        .returning(Phase.run_id, Phase.round, Phase.name, Phase.shard)
+        .returning(Phase.run_id, Phase.round, Phase.name, Phase.shard, Phase.status)
     ).all()
-    for run_id, round_, name, shard in sorted(dead):
+    for run_id, round_, name, shard, status in sorted(dead):
         place = {"round": round_, "phase": name, "shard": shard}
-        events.append(session, run_id, EventKind.SHARD_OWED_AGAIN, **place, error=_SILENT)
+        events.append(session, run_id, _became(status), **place, error=_SILENT)
     if dead:
         _fail_runs(session)
     return len(dead)
@@ -362,6 +363,11 @@ def _loss(error: str, count: InstrumentedAttribute[int], most: int) -> dict[str,
         "status": case((count + 1 >= most, ShardStatus.FAILED.value), else_=ShardStatus.OWED.value),
         "error": error,
     }
+
+
+def _became(status: str) -> EventKind:
+    """Return what is told of a shard that came to nothing, by where it stands now."""
+    return EventKind.SHARD_GIVEN_UP if status == ShardStatus.FAILED else EventKind.SHARD_OWED_AGAIN
 
 
 def _fail_runs(session: Session) -> None:

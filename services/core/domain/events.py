@@ -26,3 +26,5 @@ class EventKind(StrEnum):
     SHARD_DONE = "shard.done"
     SHARD_OWED_AGAIN = "shard.owed_again"
     """A worker failed, stopped or fell silent; `error` says why."""
+    SHARD_GIVEN_UP = "shard.given_up"
+    """A worker failed the third time, or fell silent the tenth; `error` says why. The run has failed."""

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from services.core.db import phases, runs, shards
+from services.core.db import events, phases, runs, shards
 from services.core.db.phases import Claim
 from services.core.db.session import transaction
 from services.core.domain.errors import StaleClaim
@@ -169,6 +169,12 @@ def test_a_worker_that_is_writing_is_neither_reaped_nor_waited_for(engine: Engin
         assert phases.reap(session) == 1
 
 
+def told(engine: Engine, run_id: str, kinds: int) -> list[str]:
+    """Return the kinds of a run's last events."""
+    with transaction(engine) as session:
+        return [event.kind.value for event in events.after(session, run_id, 0)][-kinds:]
+
+
 def fall_silent(engine: Engine) -> None:
     assert claim(engine, lease_s=-1) is not None
     with transaction(engine) as session:
@@ -186,6 +192,7 @@ def test_a_shard_whose_workers_keep_falling_silent_ends_its_run_at_last(engine: 
         RunStatus.FAILED,
         "evaluate of round 0: the worker fell silent (killed?)",
     )
+    assert told(engine, run_id, 3) == ["shard.owed_again", "shard.given_up", "run.failed"]
 
 
 def test_a_kill_is_not_counted_as_a_failure(engine: Engine) -> None:
@@ -216,6 +223,7 @@ def test_three_failures_give_up_the_shard_and_the_run_until_resumed(engine: Engi
         assert held is not None
         with transaction(engine) as session:
             phases.fail(session, held, "out of memory")
+    assert told(engine, run_id, 4) == ["shard.owed_again"] * 2 + ["shard.given_up", "run.failed"]
     assert claim(engine) is None
     with transaction(engine) as session:
         run = runs.get_run(session, run_id)
