@@ -5,6 +5,7 @@ stops everything in order: first no more requests, then the workers, which hand 
 The link that it prints carries a token of its own, which ends with it.
 """
 
+import socket
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
         log_to_file(settings)
         app = make_api(settings, database.engine)
         with (
-            _guest(database.engine, port, settings.auth == "open") as token,
+            guest(database.engine, host, port, settings.auth == "open") as token,
             at_work(settings, database) as tend,
             served(app, listener),
         ):
@@ -47,13 +48,13 @@ def serve(settings: Settings, host: str, port: int, console: Console) -> None:
 
 
 @contextmanager
-def _guest(engine: Engine, port: int, is_open: bool) -> Generator[str | None]:
+def guest(engine: Engine, address: str, port: int, is_open: bool) -> Generator[str | None]:
     """Make a token for whoever started this service, for as long as it lasts; none for an open one."""
     if is_open:
         yield None
         return
-    name = f"serve-{port}"
-    _revoke(engine, name)  # left by a killed one: nobody else can have this port now
+    name = f"serve-{socket.gethostname()}-{address}-{port}"
+    _revoke(engine, name)  # left by a killed one: nobody else can have this address now
     with transaction(engine) as session:
         secret = tokens.create(session, name, Scope.ADMIN)
     try:

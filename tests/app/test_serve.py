@@ -10,8 +10,11 @@ from typing import IO
 import httpx2
 import pytest
 import yaml
+from sqlalchemy import Engine
 
+from services.app.serve import guest
 from services.core.db import tokens
+from services.core.db.session import transaction
 from services.core.domain.errors import ServiceUnreachable, Unauthorised
 from services.core.domain.phases import RunStatus
 from services.core.rest.client import Client
@@ -40,6 +43,15 @@ def stop(process: "subprocess.Popen[str]") -> None:
     process.send_signal(signal.SIGINT)
     done = ended(process)
     assert (done.code, done.err) == (0, "")
+
+
+def test_services_at_two_addresses_of_one_database_leave_each_other_s_link_alone(engine: Engine) -> None:
+    with guest(engine, "127.0.0.1", 8000, is_open=False) as first:
+        with guest(engine, "192.0.2.7", 8000, is_open=False):
+            pass
+        assert first is not None
+        with transaction(engine) as session:
+            assert tokens.find(session, first)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """A spec file, from the path that a person typed to the mapping in it.
 
-What its fields hold is checked by `core.operations.planning`; its complaints get the file's name by `naming`.
+What its fields hold is checked by `core.domain.sweep`; complaints get the file's name by `naming`.
 """
 
 from pathlib import Path

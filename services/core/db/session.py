@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -51,12 +51,8 @@ def transaction(engine: Engine) -> Generator[Session]:
     place is then unknown.
     """
     with Session(engine, expire_on_commit=False) as session:
-        try:
+        with _reaching():
             session.connection()
-        except OperationalError as error:
-            raise DatabaseError(
-                f"Postgres can't be reached: {_why(error)}; start it, or mend DATABASE_URL"
-            ) from error
         try:
             yield session
             session.commit()
@@ -70,6 +66,22 @@ def transaction(engine: Engine) -> Generator[Session]:
             raise
     for call in session.info.pop(_AFTERWARDS, ()):
         call()
+
+
+def connect(engine: Engine) -> Connection:
+    """Open a connection on which every statement stands alone, for what outlives transactions. Raises `DatabaseError`."""
+    with _reaching():
+        return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def _reaching() -> Generator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseError(
+            f"Postgres can't be reached: {_why(error)}; start it, or mend DATABASE_URL"
+        ) from error
 
 
 def _why(error: DBAPIError) -> str:

@@ -1,8 +1,8 @@
 """Many rows, one after the other, at constant memory: what exports are made of.
 
 A stream reads page after page by key, each in a short transaction: between pages it holds nothing, neither connection nor
-snapshot, however slowly its reader takes the rows. Rows that are written meanwhile may or may not be among them; the facts
-here are written once, so none comes twice or half changed.
+snapshot, however slowly its reader takes the rows. Rows that are written meanwhile may or may not be among them; none
+comes twice or half changed.
 """
 
 from collections.abc import Iterator, Sequence

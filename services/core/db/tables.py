@@ -178,7 +178,7 @@ class Adapter(Base):
     __table_args__ = (CheckConstraint("threads >= 1", name="threads"),)
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
-    """`run-<id>-r<round>`, or `step0-<hash>` for the untrained adapter that equal arms share."""
+    """`run-<id>-r<round>`."""
     run_id: Mapped[str | None] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
     round: Mapped[int]
     base: Mapped[str]
@@ -186,7 +186,7 @@ class Adapter(Base):
     sha256: Mapped[str]
     parent_id: Mapped[int | None] = mapped_column(ForeignKey("adapters.id", ondelete="CASCADE"))
     data_hash: Mapped[str | None]
-    """sha256 of the training rows; none for a step-0 adapter."""
+    """sha256 of the training rows."""
     hyperparameters: Mapped[dict[str, Any]]
     threads: Mapped[int]
     steps: Mapped[int]

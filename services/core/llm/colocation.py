@@ -2,11 +2,13 @@
 
 Shards that ask a policy share a lock of the base model in Postgres, a training has it alone; so a training waits for conversations
 in flight, and new ones wait for the training, on any number of workers. Postgres drops a dead worker's lock. A server that such
-a worker left asleep is woken by the next one that needs it. A worker that loses its shard, or is to stop, waits no longer.
+a worker left asleep is woken by the next one that needs it. A worker that loses its shard, or is to stop, waits no longer; one that
+loses the lock, with its connection to Postgres, loses its shard too.
 """
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -14,11 +16,17 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 import psycopg
+import structlog
 from sqlalchemy import Connection, Engine, TextClause, text
+from sqlalchemy.exc import DBAPIError
 
+from services.core.db.session import connect
 from services.core.queue.lease import Grip
 
 LOOK_EVERY_S = 0.2
+WATCH_EVERY_S = 1.0
+
+log = structlog.get_logger()
 
 
 class Sleeper(Protocol):
@@ -56,12 +64,14 @@ class Turns:
     @contextmanager
     def training(self) -> Generator[None]:
         """Have the memory while the block runs; wake the servers after it, whatever became of it."""
-        with self._locked("pg_advisory_lock"):
+        with self._locked("pg_advisory_lock") as is_lost:
             try:
                 self._all(lambda server: server.sleep())
                 yield
             finally:
-                self._all(lambda server: server.wake())
+                # Without the lock another training may have the memory; who needs the servers next wakes them.
+                if not is_lost():
+                    self._all(lambda server: server.wake())
 
     def _all(self, order: Callable[[Sleeper], Awaitable[None]]) -> None:
         # On a loop of its own: a server is woken also when the worker's has lost its shard.
@@ -74,12 +84,14 @@ class Turns:
         asyncio.run(ordered())
 
     @contextmanager
-    def _locked(self, lock: str) -> Generator[None]:
+    def _locked(self, lock: str) -> Generator[Callable[[], bool]]:
+        """Hold a lock while the block runs; yield what tells whether it is lost."""
         key = int.from_bytes(hashlib.sha256(self.base.encode()).digest()[:8], "big", signed=True)
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with connect(self.engine) as connection:
             try:
                 self._wait(connection, text(f"SELECT {lock}({key})"))
-                yield
+                with self._watched(connection) as is_lost:
+                    yield is_lost
             finally:
                 # Closed, not given back to the pool: the lock and the settings end with the connection.
                 connection.invalidate()
@@ -97,3 +109,24 @@ class Turns:
                 cast("psycopg.Connection", connection.connection.driver_connection).cancel()
                 raise
         turn.result()
+
+    @contextmanager
+    def _watched(self, connection: Connection) -> Generator[Callable[[], bool]]:
+        over, lost = threading.Event(), threading.Event()
+        watch = threading.Thread(target=self._watch, args=(connection, over, lost), daemon=True)
+        watch.start()
+        try:
+            yield lost.is_set
+        finally:
+            over.set()
+            watch.join()
+
+    def _watch(self, connection: Connection, over: threading.Event, lost: threading.Event) -> None:
+        while not over.wait(WATCH_EVERY_S):
+            try:
+                connection.execute(text("SELECT 1"))
+            except DBAPIError as error:
+                log.warning("the turn on the GPU is lost with its connection", error=str(error.orig))
+                lost.set()
+                self.grip.lose()
+                return

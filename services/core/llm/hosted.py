@@ -7,7 +7,6 @@ the first model that needs it, because that takes seconds. A key that is not the
 import asyncio
 import json
 import os
-import random
 import time
 from typing import Any
 
@@ -16,7 +15,7 @@ from services.core.domain.endpoint import Endpoint, Prices
 from services.core.domain.errors import ProviderError, SpecError
 from services.core.llm.completions import Completion, body_of, cause_of, read_completion, reply_of
 from services.core.llm.limits import Limits, Unlimited
-from services.core.llm.wire import FIRST_PAUSE_S, LONGEST_PAUSE_S, Patience, Wire
+from services.core.llm.wire import BeforeTry, Patience, Pauses, Wire
 
 _PASSING = {
     "RateLimitError": "rate_limited",
@@ -53,15 +52,21 @@ class WireModel:
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer one chat. Raises `ProviderError` by cause."""
-        await self._limits.wait_for(request)
-        started = time.perf_counter()
-        completion = await self._complete(request)
+        started = 0.0
+
+        async def permitted() -> None:
+            nonlocal started
+            await self._limits.wait_for(request)
+            started = time.perf_counter()
+
+        completion = await self._complete(request, permitted)
         usage = completion.usage
         cost_usd = self._endpoint.cost_usd(usage.prompt_tokens, usage.completion_tokens)
         return reply_of(completion, started, cost_usd, self._endpoint.prices)
 
-    async def _complete(self, request: ChatRequest) -> Completion:
-        answer = await self._wire.post("/v1/chat/completions", body_of(request, self._endpoint.model))
+    async def _complete(self, request: ChatRequest, before_try: BeforeTry) -> Completion:
+        body = body_of(request, self._endpoint.model)
+        answer = await self._wire.post("/v1/chat/completions", body, before_try)
         if not answer.is_ok:
             cause = cause_of(answer.body, request)
             raise ProviderError(f"{self._wire.url}: {answer.status}: {answer.complaint}", cause)
@@ -86,8 +91,7 @@ class LiteLlmModel:
 
     async def chat(self, request: ChatRequest) -> ChatReply:
         """Answer one chat. Raises `ProviderError` by cause."""
-        give_up_at = time.monotonic() + self._patience.outage_s
-        pause_s = FIRST_PAUSE_S
+        pauses = Pauses(self._patience.outage_s)
         while True:
             await self._limits.wait_for(request)
             started = time.perf_counter()
@@ -95,10 +99,10 @@ class LiteLlmModel:
                 return self._reply(await self._ask(request), started)
             except Exception as error:
                 failure = _failure(request, self._endpoint.model, error)
-                if failure.cause not in _PASSING.values() or time.monotonic() + pause_s > give_up_at:
+                pause_s = pauses.next_s() if failure.cause in _PASSING.values() else None
+                if pause_s is None:
                     raise failure from error
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1))
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s)
 
     async def _ask(self, request: ChatRequest) -> Any:
         return await self._litellm.acompletion(

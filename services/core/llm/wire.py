@@ -9,7 +9,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,7 @@ import structlog
 from services.core.domain.chat import clean
 from services.core.domain.errors import ProviderError
 
+BeforeTry = Callable[[], Awaitable[None]]
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
 TELL_EVERY_S = 10.0
@@ -41,6 +42,24 @@ class Patience:
     """Nothing comes before a long generation, perhaps behind many others, has ended."""
     outage_s: float = 180.0
     """A server that is restarted with a large model is back by then."""
+
+
+class Pauses:
+    """How long to wait after each failure of one call; the outage begins with the first."""
+
+    def __init__(self, outage_s: float):
+        self._outage_s = outage_s
+        self._pause_s = FIRST_PAUSE_S
+        self._give_up_at: float | None = None
+
+    def next_s(self, at_least_s: float = 0.0) -> float | None:
+        """Return how long to wait before the next try, or None if the outage has lasted too long."""
+        now = time.monotonic()
+        if self._give_up_at is None:
+            self._give_up_at = now + self._outage_s
+        wait_s = max(self._pause_s * random.uniform(0.5, 1), at_least_s)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        return None if now + wait_s > self._give_up_at else wait_s
 
 
 class Answer(NamedTuple):
@@ -82,9 +101,9 @@ class Wire:
         """GET a path. Raises `ProviderError` if no answer can be had."""
         return await self._ask("GET", path, None)
 
-    async def post(self, path: str, body: dict[str, Any]) -> Answer:
-        """POST JSON to a path. Raises `ProviderError` if no answer can be had."""
-        return await self._ask("POST", path, body)
+    async def post(self, path: str, body: dict[str, Any], before_try: BeforeTry | None = None) -> Answer:
+        """POST JSON to a path, each try after `before_try`. Raises `ProviderError` if no answer can be had."""
+        return await self._ask("POST", path, body, before_try)
 
     async def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -92,19 +111,21 @@ class Wire:
             await self._session.close()
         self._session = None
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Answer:
-        give_up_at = time.monotonic() + self._patience.outage_s
-        pause_s = FIRST_PAUSE_S
+    async def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None, before_try: BeforeTry | None = None
+    ) -> Answer:
+        pauses = Pauses(self._patience.outage_s)
         while True:
+            if before_try is not None:
+                await before_try()
             outcome = await self._try(method, path, body)
             if isinstance(outcome, Answer):
                 return outcome
-            wait_s = max(pause_s * random.uniform(0.5, 1), outcome.retry_after_s)
-            if time.monotonic() + wait_s > give_up_at:
+            pause_s = pauses.next_s(outcome.retry_after_s)
+            if pause_s is None:
                 raise outcome.error
             self._tell(outcome.error)
-            await asyncio.sleep(wait_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s)
 
     def _tell(self, error: ProviderError) -> None:
         # Whatever is in flight fails together; one line says it.

@@ -1,1 +1,1 @@
-"""What people do with runs: launch, watch, read, delete. The CLI calls these; so will the REST API."""
+"""What people do with runs: launch, watch, read, delete. The REST API and the pages call these."""

@@ -1,7 +1,7 @@
 """Measures that are worked out once, of complete evaluations: they change only when a round is judged again (`rejudge`).
 
-Pages show many rounds of many runs, again and again while they grow. What is kept here is small (numbers, no verdicts), is
-bounded, and is keyed by the evaluation's id, which is never given twice, and by a version, which rises whenever workers have been at
+Pages show many rounds of many runs, again and again while they grow. What is kept here is small: numbers, of
+the latest asked for, and no verdicts. It is keyed by the evaluation's id, which is never given twice, and by a version, which rises whenever workers have been at
 the evaluation since the last look: no verdict is written but by a worker that holds a shard of it, and that is seen in a few small rows.
 """
 

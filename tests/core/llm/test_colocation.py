@@ -3,12 +3,14 @@
 import threading
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
-from services.core.domain.errors import StaleClaim
+from services.core.db.session import open_engine, transaction
+from services.core.domain.errors import DatabaseError, StaleClaim
 from services.core.llm.colocation import Turns
 from services.core.queue.lease import Grip
 from tests.core.llm.shelf import Shelf
+from tests.e2e.installation import await_that
 
 
 def test_the_server_sleeps_while_a_training_runs(engine: Engine) -> None:
@@ -89,3 +91,36 @@ def test_who_loses_his_shard_waits_no_longer_and_lets_others_pass(engine: Engine
         assert len(failures) == 1
         with Turns(engine, "pocket", [], Grip()).serving():
             pass
+
+
+def _end_other_connections(engine: Engine) -> None:
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    with transaction(engine) as session:
+        session.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+
+
+def test_who_loses_the_lock_loses_his_shard_and_wakes_nobody(engine: Engine) -> None:
+    server, grip = Shelf(), Grip()
+    with Turns(engine, "pocket", [server], grip).training():
+        _end_other_connections(engine)
+        await_that(lambda: _is_stale(grip), "the loss of the shard")
+        with Turns(engine, "pocket", [], Grip()).training():
+            pass  # the turn is another's now
+    assert server.asked == ["sleep"]
+
+
+def _is_stale(grip: Grip) -> bool:
+    try:
+        grip.check()
+    except StaleClaim:
+        return True
+    return False
+
+
+def test_a_postgres_that_is_away_is_no_failure_of_the_shard() -> None:
+    nowhere = open_engine("postgresql://nobody@127.0.0.1:1/none")
+    with (
+        pytest.raises(DatabaseError, match="can't be reached"),
+        Turns(nowhere, "pocket", [], Grip()).serving(),
+    ):
+        raise AssertionError("it was never its turn")

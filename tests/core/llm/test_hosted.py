@@ -16,7 +16,7 @@ from services.core.domain.chat import ChatReply, ChatRequest, Message, Sampling
 from services.core.domain.endpoint import Endpoint
 from services.core.domain.errors import ProviderError, SpecError
 from services.core.llm.hosted import LiteLlmModel, WireModel
-from services.core.llm.limits import EndpointLimits, OwnClock, SharedClock, estimated_tokens
+from services.core.llm.limits import EndpointLimits, Limits, OwnClock, SharedClock, estimated_tokens
 from services.core.llm.wire import Patience
 from services.simulator.profiles.writer import ANSWER_SCHEMA
 from tests.provider.app import LASTING, Provider, completion, is_rating
@@ -30,12 +30,22 @@ def request(number: int, max_tokens: int = 48) -> ChatRequest:
     return ChatRequest("user", said, Sampling(1.0, max_tokens, number))
 
 
-def model_at(url: str, way: str, **more: object) -> WireModel | LiteLlmModel:
+def model_at(url: str, way: str, limits: Limits | None = None, **more: object) -> WireModel | LiteLlmModel:
     if way == "wire":
-        return WireModel(Endpoint.model_validate({"model": "any", "url": url, **more}), patience=PATIENCE)
-    return LiteLlmModel(
-        Endpoint.model_validate({"model": "openai/any", "api_base": f"{url}/v1"} | more), patience=PATIENCE
-    )
+        return WireModel(Endpoint.model_validate({"model": "any", "url": url, **more}), limits, PATIENCE)
+    there = {"model": "openai/any", "api_base": f"{url}/v1"}
+    return LiteLlmModel(Endpoint.model_validate(there | more), limits, PATIENCE)
+
+
+class Counted:
+    """Limits that count the permits that are asked for."""
+
+    def __init__(self) -> None:
+        self.permits = 0
+
+    async def wait_for(self, request: ChatRequest) -> None:
+        del request
+        self.permits += 1
 
 
 def asked(model: WireModel | LiteLlmModel, requests: Sequence[ChatRequest]) -> list[ChatReply | str]:
@@ -147,6 +157,17 @@ def test_what_may_pass_passes_and_what_lasts_has_its_cause(monkeypatch: pytest.M
     assert causes["oversized"] == faults["huge"]
     replies = [one.text for one in outcomes if isinstance(one, ChatReply)]
     assert replies.count("") == faults["empty"]
+
+
+@pytest.mark.parametrize("way", ["wire", pytest.param("litellm", marks=pytest.mark.slow)])
+def test_every_try_waits_for_a_permit_of_its_own(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    limits = Counted()
+    with provider(fault_share=0.1, hang_s=3) as url:
+        asked(model_at(url, way, limits), [request(number) for number in range(30)])
+        arrivals = seen(url)["arrivals"]
+    assert isinstance(arrivals, list)
+    assert limits.permits == len(arrivals) > 30
 
 
 def test_a_key_that_is_not_there_is_said_by_its_name() -> None:
