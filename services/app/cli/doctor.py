@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from services.app.catalogue import Catalogue, known_bases, known_benchmarks, prompt_pack
 from services.app.database import open_database
-from services.core.db.migrate import newest
+from services.core.db.migrate import check_schema, newest
+from services.core.db.session import open_engine
 from services.core.domain.errors import AdapterError, LoopError, SpecError
 from services.core.settings import Settings, variables_set
 from services.evaluator.harness.installation import check_installed
@@ -67,9 +68,16 @@ def _version_of(package: str) -> Callable[[], str]:
 
 
 def _database(settings: Settings) -> str:
-    with open_database(settings):
-        place = "DATABASE_URL" if settings.database_url else f"embedded in {settings.data / 'postgres'}"
-        return f"{place}, schema {newest()}"
+    """Look at the database: at one that others may be using, without changing its schema under them."""
+    if settings.database_url is None:
+        with open_database(settings):
+            return f"embedded in {settings.data / 'postgres'}, schema {newest()}"
+    engine = open_engine(settings.database_url)
+    try:
+        check_schema(engine)
+    finally:
+        engine.dispose()
+    return f"DATABASE_URL, schema {newest()}"
 
 
 def _scenarios(settings: Settings) -> str:

@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from alembic import command
+from sqlalchemy import text
 
 from services.app.cli import doctor
+from services.core.db import migrate
+from services.core.db.session import open_engine
 from services.core.settings import Settings
 from tests.e2e.installation import fresh
 
@@ -25,6 +29,26 @@ def test_a_database_elsewhere_needs_no_postgres_here(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(doctor, "_database", lambda _settings: "not looked at")
     assert doctor.EMBEDDED in looked_at(database_url=None)
     assert doctor.EMBEDDED not in looked_at(database_url="postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_a_schema_that_is_behind_is_named_and_left_to_those_who_use_it(
+    empty_database: str, tmp_path: Path
+) -> None:
+    def looked_at() -> doctor.Finding:
+        settings = Settings(data=tmp_path, database_url=empty_database)
+        return next(found for found in doctor.examine(settings) if found.what == "database")
+
+    config = migrate.alembic_config()
+    engine = open_engine(empty_database)
+    with engine.begin() as config.attributes["connection"]:
+        command.upgrade(config, "0005")
+    mend = f"the schema is 0005, this version needs {migrate.newest()}; run `driftloop migrate`"
+    assert looked_at() == ("database", False, mend)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "0005"
+    migrate.upgrade(engine)
+    engine.dispose()
+    assert looked_at() == ("database", True, f"DATABASE_URL, schema {migrate.newest()}")
 
 
 def test_a_variable_that_sets_nothing_is_named() -> None:
