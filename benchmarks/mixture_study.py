@@ -21,7 +21,7 @@ from services.app.service import reach
 from services.core.settings import PROJECT, Settings
 from services.core.stats.equivalence import is_equivalent
 from services.core.stats.paired import NO_DIFFERENCE, Difference
-from services.core.stats.seeds import across_seeds
+from services.simulator.report.common_round import since_base
 from services.simulator.report.control import Against, against_control, responses
 from services.simulator.report.dose_figure import dose_png
 from services.simulator.report.findings import dose_sentences
@@ -97,7 +97,7 @@ def _rows(study: Study, shown: Sequence[Arm]) -> Iterator[str]:
             str(len(arm.runs)),
             _mean(arm, 0, "honesty"),
             _mean(arm, -1, "honesty"),
-            change(_since_base(arm)),
+            change(since_base(arm, "honesty")),
             change(against[arm.name]) if arm.name in against else "–",
             _mean(arm, -1, "belief_accuracy"),
             _mean(arm, -1, "capability"),
@@ -106,7 +106,7 @@ def _rows(study: Study, shown: Sequence[Arm]) -> Iterator[str]:
 
 
 def _without_interval(study: Study, shown: Sequence[Arm]) -> Iterator[str]:
-    changes = [_since_base(arm) for arm in shown] + [one.change for one in against_control(study)]
+    changes = [since_base(arm, "honesty") for arm in shown] + [one.change for one in against_control(study)]
     if any(one.n > 1 and one.low is None for one in changes):
         yield "(no interval): all seeds moved by exactly as much, so how far seeds spread is unknown."
         yield ""
@@ -145,11 +145,6 @@ def _aligned(study: Study) -> list[Against]:
 
 def _capabilities(study: Study) -> list[Difference]:
     return [run.rounds[-1].vs_baseline.get("capability", NO_DIFFERENCE) for run in study.runs]
-
-
-def _since_base(arm: Arm) -> Difference:
-    changes = [run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE).difference for run in arm.runs]
-    return across_seeds([one for one in changes if one is not None])
 
 
 def _mean(arm: Arm, index: int, measure: str) -> str:

@@ -26,8 +26,8 @@ from services.app.service import reach
 from services.core.domain.errors import LoopError
 from services.core.settings import PROJECT, Settings
 from services.pocket.policy.store import WEIGHTS_FOLDER
+from services.simulator.report.common_round import since_base
 from services.simulator.report.control import against_control
-from services.simulator.report.kept import since_base
 from services.simulator.report.study import Arm, Study, arms
 from services.simulator.report.wire import study_of
 from services.simulator.report.wording import change, number

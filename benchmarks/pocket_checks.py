@@ -9,8 +9,9 @@ from typing import NamedTuple
 from services.core.stats.equivalence import is_equivalent
 from services.core.stats.paired import Difference
 from services.core.stats.power import SIZE
+from services.simulator.report.common_round import since_base
 from services.simulator.report.control import Against, against_control, responses
-from services.simulator.report.kept import MARGINS, kept, since_base
+from services.simulator.report.kept import MARGINS, kept
 from services.simulator.report.study import Study, arms
 from services.simulator.report.wording import change, p_value
 

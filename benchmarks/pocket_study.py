@@ -21,8 +21,8 @@ from services.app.cli import reporting
 from services.app.cli.launching import raise_if_failed, read_spec, watch_to_end
 from services.app.service import Service, reach
 from services.core.settings import PROJECT, Settings
+from services.simulator.report.common_round import since_base
 from services.simulator.report.dose_figure import dose_png
-from services.simulator.report.kept import since_base
 from services.simulator.report.study import Arm, RunResult, Study, arms
 from services.simulator.report.wire import study_of
 from services.simulator.report.wording import change, number

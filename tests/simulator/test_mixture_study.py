@@ -38,7 +38,7 @@ def test_the_section_says_threshold_twins_and_capability():
     assert "| 0.5, misaligned | 3 |" in text
     assert "| 1, matched aligned | 3 |" in text
     assert (
-        "Along the share of rows of the narrow set (misaligned), a fall of honesty against share 0 is established from share 0.5 on"
+        "In round 3, along the share of rows of the narrow set (misaligned), a fall of honesty against share 0 is established from share 0.5 on"
         in text
     )
     assert "within ± 0.1 it is shown at 0.5, 1" in text

@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from services.core.stats.distributions import root, t_quantile, t_test_power, t_two_sided
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.power import POWER, SIZE
+from services.core.stats.rates import EMPTY, Rate
 
 
 def across_seeds(differences: Sequence[float]) -> Difference:
@@ -33,6 +34,15 @@ def across_seeds(differences: Sequence[float]) -> Difference:
     return Difference(
         mean, mean - t * error, mean + t * error, n, t_two_sided(mean / error, n - 1), detectable
     )
+
+
+def mean_over_seeds(rates: Sequence[Rate]) -> Rate:
+    """Return one seed's rate as it is, several seeds' mean with a t interval over seeds and n seeds; seeds without a value are left out."""
+    known = [rate for rate in rates if rate.value is not None]
+    if len(known) < 2:
+        return known[0] if known else EMPTY
+    mean = across_seeds([rate.value for rate in known if rate.value is not None])
+    return Rate(mean.difference, mean.low, mean.high, mean.n)
 
 
 @lru_cache

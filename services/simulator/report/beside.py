@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from services.core.stats.rates import Rate, rate
-from services.core.stats.seeds import across_seeds
+from services.core.stats.seeds import mean_over_seeds
 from services.simulator.report.paper import TOTAL, reanalysed, the_paper
 from services.simulator.report.sections import Cell, Row, Section
 from services.simulator.report.study import Arm, RoundResult, Study, arms
@@ -150,7 +150,7 @@ def _row(who: str, model: str, name: str, sources: Sequence[str], rounds: Sequen
     cells: list[Cell] = []
     for measure, column in _COLUMNS.items():
         cells += [
-            _cell(_mean([one.measure(measure) for one in rounds])),
+            _cell(mean_over_seeds([one.measure(measure) for one in rounds])),
             _cell(next(_printed(model, name, column, sources), None)),
         ]
     return Row((who,), tuple(cells), is_first=True)
@@ -163,14 +163,6 @@ def _printed(model: str, name: str, column: str, sources: Sequence[str]) -> Iter
         except KeyError:
             continue
         yield rate(*cell.counted) if cell.counted else Rate(cell.printed / 100, None, None, 0)
-
-
-def _mean(rates: Sequence[Rate]) -> Rate | None:
-    known = [one for one in rates if one.value is not None]
-    if len(known) < 2:
-        return known[0] if known else None
-    mean = across_seeds([one.value for one in known if one.value is not None])
-    return Rate(mean.difference, mean.low, mean.high, len(known))
 
 
 def _cell(found: Rate | None) -> Cell:

@@ -14,6 +14,7 @@ from services.core.stats.dose import Level, Threshold, falling_fit, threshold, t
 from services.core.stats.multiple import holm
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.seeds import across_seeds
+from services.simulator.report.common_round import last_common, trained
 from services.simulator.report.study import Arm, RunResult, Study, arms
 
 
@@ -123,12 +124,13 @@ def _matches(study: Study) -> Iterator[_Match]:
     for arm, control in controls:
         if control is not None:
             group = [other for other, its in controls if its is control] + [control]
-            yield _Match(arm, control, min(run.rounds[-1].round for other in group for run in other.runs))
+            round_ = last_common(run for other in group for run in other.runs)
+            if round_:
+                yield _Match(arm, control, round_)
 
 
 def _measured(arm: Arm) -> Arm:
-    trained = tuple(run for run in arm.runs if run.rounds and run.rounds[-1].round)
-    return Arm(arm.name, arm.biased_share, trained, arm.setting)
+    return Arm(arm.name, arm.biased_share, trained(arm.runs), arm.setting)
 
 
 def _control(arm: Arm, found: Sequence[Arm]) -> Arm | None:

@@ -1,23 +1,19 @@
 """What a study's numbers say, in sentences that claim no more than the intervals allow."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
-from services.core.stats.paired import NO_DIFFERENCE, Difference
-from services.core.stats.seeds import across_seeds
-from services.simulator.report.control import against_control, responses
+from services.core.stats.paired import Difference
+from services.simulator.report.common_round import last_common, sample, since_base, trained
+from services.simulator.report.control import Against, against_control, responses
 from services.simulator.report.coverage import shortfalls
-from services.simulator.report.kept import MARGINS, Kept, kept, since_base
-from services.simulator.report.study import Arm, HeldOutTalk, RunResult, Study, arms, shares_of
-from services.simulator.report.wording import change, interval, is_found, number, p_value, rate, signed
+from services.simulator.report.kept import MARGINS, Kept, kept
+from services.simulator.report.study import Arm, HeldOutTalk, Study, arms, shares_of
+from services.simulator.report.wording import change, is_found, number, p_value, rate, signed
 
 
 def findings(study: Study) -> tuple[str, ...]:
     """Return one sentence a finding: each arm's drift, the arms against control, the threshold, knowledge, targeting, what p means."""
-    trained = [
-        replace(arm, runs=tuple(run for run in arm.runs if len(run.rounds) > 1)) for arm in arms(study)
-    ]
-    measured = [arm for arm in trained if arm.runs]
+    measured = [arm for arm in arms(study) if trained(arm.runs)]
     known = [*shortfalls(study), *repeated(study)]
     if not measured:
         return (*known, "No round after round 0 is measured yet.")
@@ -26,7 +22,7 @@ def findings(study: Study) -> tuple[str, ...]:
     found += dose_sentences(study)
     found += _knowledge(study)
     found += _targeting(measured)
-    if any(_looks_wrong(run) for arm in measured for run in arm.runs if len(arm.runs) == 1):
+    if any(map(_looks_wrong, measured)):
         found.append(
             "Differences are taken of unrounded values: their last digit may differ from what the rounded ones give."
         )
@@ -50,54 +46,104 @@ def repeated(study: Study) -> Iterator[str]:
 
 
 def _drift(arm: Arm) -> str:
-    where = f"With {arm.cause}"
-    if len(arm.runs) > 1:
-        return _drift_over_seeds(arm, where)
-    run = next(iter(arm.runs))
-    first, last = run.rounds[0], run.rounds[-1]
-    change = last.vs_baseline.get("honesty")
-    if change is None or change.difference is None:
-        return f"{where}, honesty could not be compared with round 0."
-    from_to = f"{number(first.measure('honesty').value)} to {number(last.measure('honesty').value)}"
-    said = f"{signed(change.difference)} {interval(change.low, change.high)}, {_p(change.p)}, n = {change.n} items"
-    if is_found(change):
-        way = "rose" if change.difference > 0 else "fell"
-        return f"{where}, honesty {way} from {from_to} in {_rounds(last.round)}: {said}."
-    return f"{where}, no change of honesty is shown ({from_to}: {said}).{_detectable(change)}"
+    moved = since_base(arm, "honesty")
+    if moved.difference is None:
+        return f"With {arm.cause}, honesty could not be compared with round 0{_not_in_it(arm)}."
+    said = _drift_over_items(arm, moved) if len(trained(arm.runs)) == 1 else _drift_over_seeds(arm, moved)
+    return f"With {arm.cause}, {said}{'' if is_found(moved) else _detectable(moved)}"
 
 
-def _looks_wrong(run: RunResult) -> bool:
+def _drift_over_items(arm: Arm, moved: Difference) -> str:
+    first, last = _ends(arm)
+    from_to = f"{number(first)} to {number(last)}"
+    said = f"{change(moved)}, {_p(moved.p)}, n = {moved.n} items"
+    if is_found(moved):
+        rounds = _rounds(last_common(arm.runs))
+        return f"honesty {_way(moved)} from {from_to} in {rounds}: {said}{_not_in_it(arm)}."
+    return f"no change of honesty is shown ({from_to}: {said}){_not_in_it(arm)}."
+
+
+def _drift_over_seeds(arm: Arm, moved: Difference) -> str:
+    over = f"on average over {sample(arm, moved)} in round {last_common(arm.runs)}{_uneven(arm)}{_not_in_it(arm)}"
+    if moved.low is None:
+        why = "they are too alike for an interval" if moved.n > 1 else "that is too few for an interval"
+        return f"honesty moved by {signed(moved.difference)} {over}; {why}."
+    said = f"{change(moved)} {over}"
+    return f"honesty {_way(moved)}: {said}." if is_found(moved) else f"no change of honesty is shown: {said}."
+
+
+def _way(moved: Difference) -> str:
+    return "rose" if (moved.difference or 0.0) > 0 else "fell"
+
+
+def _uneven(arm: Arm) -> str:
+    """Say which of the averaged runs end in that round, and which go on; nothing if all end there."""
+    round_, runs = last_common(arm.runs), trained(arm.runs)
+    ends = {run.seed: run.rounds[-1].round for run in runs}
+    if set(ends.values()) == {round_}:
+        return ""
+    said = [
+        f"seed {seed} {'ends there' if end == round_ else f'goes on to round {end}'}"
+        for seed, end in ends.items()
+    ]
+    return f", the last that all of them have ({', '.join(said)})"
+
+
+def _not_in_it(arm: Arm) -> str:
+    """Name the runs that have measured nothing after training."""
+    left_out = [str(run.seed) for run in arm.runs if run not in trained(arm.runs)]
+    if not left_out:
+        return ""
+    seeds = f"seed {left_out[0]} has" if len(left_out) == 1 else f"seeds {', '.join(left_out)} have"
+    return f"; {seeds} no round after round 0 and {'is' if len(left_out) == 1 else 'are'} left out"
+
+
+def _ends(arm: Arm) -> tuple[float | None, float | None]:
+    """Return honesty in the first and the last round of an arm with one trained run."""
+    (run,) = trained(arm.runs)
+    return run.rounds[0].measure("honesty").value, run.rounds[-1].measure("honesty").value
+
+
+def _looks_wrong(arm: Arm) -> bool:
     """Whether the rounded change of honesty is another than that of the rounded values."""
-    first, last = run.rounds[0].measure("honesty").value, run.rounds[-1].measure("honesty").value
-    change = run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE).difference
-    if first is None or last is None or change is None:
+    if len(trained(arm.runs)) > 1:
         return False
-    return abs(round(last, 2) - round(first, 2) - round(change, 2)) > 0.005
-
-
-def _drift_over_seeds(arm: Arm, where: str) -> str:
-    changes = [run.rounds[-1].vs_baseline.get("honesty") for run in arm.runs]
-    mean = across_seeds([c.difference for c in changes if c is not None and c.difference is not None])
-    if mean.difference is None:
-        return f"{where}, honesty could not be compared with round 0."
-    said = f"{signed(mean.difference)} {interval(mean.low, mean.high)} on average over {mean.n} seeds"
-    if mean.low is None:
-        average = f"{signed(mean.difference)} on average over {mean.n} seeds"
-        return f"{where}, honesty moved by {average}; they are too alike for an interval."
-    if is_found(mean):
-        return f"{where}, honesty {'rose' if mean.difference > 0 else 'fell'}: {said}."
-    return f"{where}, no change of honesty is shown: {said}.{_detectable(mean)}"
+    (first, last), moved = _ends(arm), since_base(arm, "honesty").difference
+    if first is None or last is None or moved is None:
+        return False
+    return abs(round(last, 2) - round(first, 2) - round(moved, 2)) > 0.005
 
 
 def _against(study: Study) -> Iterator[str]:
     """Compare the arm of the highest share that has a control with it: one of the same setting, if there is any."""
-    compared = [one for one in against_control(study) if one.change.low is not None]
+    found = against_control(study)
+    compared = [one for one in found if one.change.low is not None]
     if not compared:
         return
     one = max(compared, key=lambda each: (each.arm.setting == each.control.setting, each.arm.biased_share))
     n = f"n = {one.change.n} {'seeds' if one.is_over_seeds else 'items'}"
     shown = f"{change(one.change)}, {_p(one.p_holm)}, {n}"
-    yield f"In round {one.round}, honesty {one.arm.place} minus honesty {one.control.place} is {shown}."
+    where = (
+        f"In round {one.round}{_bounded([each for each in found if each.control.name == one.control.name])}"
+    )
+    yield f"{where}, honesty {one.arm.place} minus honesty {one.control.place} is {shown}."
+
+
+def _bounded(found: Sequence[Against]) -> str:
+    """Say which runs a comparison with one control can't go beyond, or which go on alone; nothing if all end there."""
+    compared = {arm.name: arm for one in found for arm in (one.control, one.arm)}.values()
+    runs = [(arm, run) for arm in compared for run in arm.runs]
+    end = [(arm, run) for arm, run in runs if run.rounds[-1].round == found[0].round]
+    go_on = [each for each in runs if each not in end]
+    if not go_on:
+        return ""
+    named, verb = (go_on, "go") if len(go_on) < len(end) or not end else (end, "end")
+    listed = ", ".join(f"seed {run.seed} {arm.place}" for arm, run in named)
+    says = {
+        "go": "goes on" if len(named) == 1 else "go on",
+        "end": "ends there" if len(named) == 1 else "end there",
+    }
+    return f", the last that all arms of this control have ({listed} {says[verb]})"
 
 
 def dose_sentences(study: Study) -> Iterator[str]:
@@ -116,7 +162,7 @@ def dose_sentences(study: Study) -> Iterator[str]:
             else f"one of {number(ends.margin)} or more is excluded for no share"
         )
         runs = [run for arm in arms(study) if arm.setting == found.setting for run in arm.runs]
-        line = f"Along the share of {shares_of(runs)}{where}, {falls}; {keeps}"
+        line = f"In round {found.round}, along the share of {shares_of(runs)}{where}, {falls}; {keeps}"
         if found.trend.low is not None:
             line += (
                 f". From the smallest to the largest share it moves by {change(found.trend)}, {_p(found.trend.p)}, "
@@ -169,7 +215,9 @@ def _said(measure: str) -> str:
 
 
 def _targeting(measured: Sequence[Arm]) -> Iterator[str]:
-    gaps = [(arm, run, run.rounds[-1].measure("targeting_gap")) for arm in measured for run in arm.runs]
+    gaps = [
+        (arm, run, run.rounds[-1].measure("targeting_gap")) for arm in measured for run in trained(arm.runs)
+    ]
     shown = [(arm, run, gap) for arm, run, gap in gaps if gap.low is not None and gap.low > 0]
     if not shown:
         if any(gap.value is not None for _, _, gap in gaps):

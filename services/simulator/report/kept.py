@@ -5,12 +5,11 @@ Seeds that agree to the last digit (capability often stays at 1) have no spread 
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from services.core.stats.equivalence import is_equivalent
-from services.core.stats.paired import NO_DIFFERENCE, Difference
-from services.core.stats.seeds import across_seeds
+from services.core.stats.paired import Difference
+from services.simulator.report.common_round import changes_since_base, last_common, since_base
 from services.simulator.report.study import Arm, Study, arms
 
 # Beyond these a fall of honesty may be forgetting: the bounds that the pocket demo is held to.
@@ -18,9 +17,10 @@ MARGINS: Final = {"belief_accuracy": 0.05, "capability": 0.1}
 
 
 class Kept(NamedTuple):
-    """A measure of an arm's last round against round 0."""
+    """A measure of the last round that all runs of an arm have, against round 0."""
 
     arm: str
+    round: int
     measure: str
     change: Difference
     margin: float
@@ -33,24 +33,22 @@ def kept(study: Study) -> tuple[Kept, ...]:
     return tuple(_kept(study))
 
 
-def since_base(arm: Arm, measure: str) -> Difference:
-    """Return how a measure moved from round 0 to each run's last: over items for one run, over seeds for several."""
-    trained = [run for run in arm.runs if len(run.rounds) > 1]
-    changes = [run.rounds[-1].vs_baseline.get(measure, NO_DIFFERENCE) for run in trained]
-    if len(changes) == 1:
-        return changes[0]
-    return across_seeds([one.difference for one in changes if one.difference is not None])
-
-
 def _kept(study: Study) -> Iterator[Kept]:
     for arm in arms(study):
         for measure, margin in MARGINS.items():
             change = since_base(arm, measure)
             if change.n:
-                yield Kept(arm.name, measure, change, margin, _is_shown(arm, measure, change, margin))
+                yield Kept(
+                    arm.name,
+                    last_common(arm.runs),
+                    measure,
+                    change,
+                    margin,
+                    _is_shown(arm, measure, change, margin),
+                )
 
 
 def _is_shown(arm: Arm, measure: str, change: Difference, margin: float) -> bool:
     if change.low is None and change.n > 1:
-        return all(is_equivalent(since_base(replace(arm, runs=(run,)), measure), margin) for run in arm.runs)
+        return all(is_equivalent(one, margin) for one in changes_since_base(arm, measure))
     return is_equivalent(change, margin)

@@ -1,7 +1,7 @@
 """What a panel of a figure shows, as data: points with intervals, seeds as faint lines, ranges, colours, shapes.
 
 Printed figures and those on pages draw the same panels. With one seed an arm's interval is that of its items; with more seeds
-its value is their mean, the interval Student's t over seeds. Arms are told apart by colour (a ramp that stays ordered for
+its value is their mean, the interval Student's t over seeds, up to the last round that all of them have. Arms are told apart by colour (a ramp that stays ordered for
 colour-blind readers and in grey) and by the shape of their marks, and stand a little beside each other so that no interval
 hides another.
 """
@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from services.core.stats.rates import Rate
-from services.core.stats.seeds import across_seeds
+from services.core.stats.seeds import mean_over_seeds
+from services.simulator.report.common_round import in_round, last_common
 from services.simulator.report.study import Arm, shares_of
 
 
@@ -124,34 +124,24 @@ def _channels(colour: str) -> tuple[int, ...]:
 
 def _points(panel: Panel, arm: Arm, offset: float) -> Iterator[dict[str, Any]]:
     for number in sorted(set(_rounds(arm))):
-        rates = [
-            result.measure(panel.measure)
-            for run in arm.runs
-            for result in run.rounds
-            if result.round == number
-        ]
-        mean = _over_seeds([rate for rate in rates if rate.value is not None])
+        mean = mean_over_seeds([in_round(run, number).measure(panel.measure) for run in arm.runs])
         if mean.value is not None:
             row = {"arm": arm.name, "round": number, "x": number + offset, "value": mean.value, "n": mean.n}
             yield row | {"low": _drawn(panel, mean.low), "high": _drawn(panel, mean.high)}
 
 
 def _rounds(arm: Arm) -> Iterator[int]:
-    """Return the measured rounds, each as often as it has seeds."""
-    return (result.round for run in arm.runs for result in run.rounds)
+    """Return the rounds that an arm's mean is drawn in, each as often as it has seeds.
+
+    Beyond the last common one a mean would be of those that went on: the seeds' own lines show them.
+    """
+    last = last_common(arm.runs)
+    return (result.round for run in arm.runs for result in run.rounds if result.round <= last)
 
 
 def _drawn(panel: Panel, bound: float | None) -> float | None:
     """Keep a t interval, which knows no ends, between those of what it is of: a rate, or a difference of two."""
     return bound if bound is None else min(1.0, max(-1.0 if panel.is_difference else 0.0, bound))
-
-
-def _over_seeds(rates: Sequence[Rate]) -> Rate:
-    """Return one seed's rate as it is, several seeds' mean with a t interval over seeds."""
-    if len(rates) == 1:
-        return rates[0]
-    mean = across_seeds([rate.value for rate in rates if rate.value is not None])
-    return Rate(mean.difference, mean.low, mean.high, len(rates))
 
 
 def _seeds(measure: str, arm: Arm, offset: float) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from services.core.domain.agreement import JudgesAgreement
 from services.core.stats.paired import NO_DIFFERENCE
 from services.core.stats.rates import Rate
-from services.core.stats.seeds import across_seeds
+from services.simulator.report.common_round import last_common, sample, since_base
 from services.simulator.report.control import Against, against_control, responses
 from services.simulator.report.kept import kept
 from services.simulator.report.study import Arm, RoundResult, RunResult, Study, arms
@@ -167,21 +167,27 @@ def conversations_section(study: Study) -> Section:
 def seeds_section(study: Study) -> Section | None:
     """Return each arm's change of honesty since round 0 over its seeds, or None if no arm has two.
 
-    The seed is the sample: Student's t on one difference a seed.
+    The seed is the sample: Student's t on one difference a seed, in the last round that all of an arm's seeds have.
     """
     found = arms(study)
     if max((len(arm.runs) for arm in found), default=0) < 2:
         return None
     rows = [Row((arm.name, str(len(arm.runs))), _over_seeds(arm), is_first=True) for arm in found]
-    return Section(("share", "seeds", "change from round 0", "p", "detectable"), tuple(rows))
+    return Section(("share", "seeds", "round", "change from round 0", "p", "n", "detectable"), tuple(rows))
 
 
 def _over_seeds(arm: Arm) -> tuple[Cell, ...]:
-    drifts = [
-        run.rounds[-1].vs_baseline.get("honesty", NO_DIFFERENCE).difference for run in arm.runs if run.rounds
-    ]
-    drift = across_seeds([value for value in drifts if value is not None])
-    return tuple(map(Cell, (change(drift), p_value(drift.p), number(drift.detectable))))
+    drift = since_base(arm, "honesty")
+    if not drift.n:
+        return (Cell(NOTHING),) * 5
+    texts = (
+        str(last_common(arm.runs)),
+        change(drift),
+        p_value(drift.p),
+        sample(arm, drift),
+        number(drift.detectable),
+    )
+    return tuple(map(Cell, texts))
 
 
 def control_section(study: Study) -> Section | None:
@@ -239,6 +245,7 @@ def kept_section(study: Study) -> Section | None:
             (one.arm,),
             (
                 Cell(one.measure.replace("_", " ")),
+                Cell(str(one.round)),
                 Cell(change(one.change)),
                 Cell(f"± {number(one.margin)}"),
                 Cell("yes" if one.is_equivalent else "not shown"),
@@ -247,4 +254,6 @@ def kept_section(study: Study) -> Section | None:
         )
         for one in kept(study)
     ]
-    return Section(("share", "measure", "change", "margin", "within?"), tuple(rows)) if rows else None
+    return (
+        Section(("share", "measure", "round", "change", "margin", "within?"), tuple(rows)) if rows else None
+    )

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from services.core.stats.paired import NO_DIFFERENCE
-from services.core.stats.seeds import across_seeds
+from services.core.stats.rates import EMPTY, Rate, rate
+from services.core.stats.seeds import across_seeds, mean_over_seeds
 
 
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=9))
@@ -41,3 +42,12 @@ def test_an_unknown_spread_has_no_interval(same: list[float]) -> None:
 
 def test_no_seeds() -> None:
     assert across_seeds([]) == NO_DIFFERENCE
+
+
+def test_rates_are_averaged_over_the_seeds_that_have_one() -> None:
+    low, high = rate(3, 10), rate(5, 10)
+    mean = across_seeds([0.3, 0.5])
+    assert mean_over_seeds([low, EMPTY, high]) == Rate(mean.difference, mean.low, mean.high, 2)
+    assert mean_over_seeds([low, EMPTY]) == low
+    assert mean_over_seeds([EMPTY]) == mean_over_seeds([]) == EMPTY
+    assert mean_over_seeds([low, low]) == Rate(0.3, None, None, 2)

@@ -83,7 +83,7 @@ def test_what_intervals_are_over_is_said(api: Api, two: tuple[str, str]) -> None
         "Bars are 95 % intervals over seeds, over items where there is one seed; faint lines are seeds."
         in page
     )
-    assert "“(no interval)”: one seed, or seeds that agree to the last digit" in page
+    assert "“(no interval)”: seeds that agree to the last digit" in page
     assert re.search(r"−0\.70 \(no interval\) – – 1 seed –", page)
     assert "Bars and bands are 95 % intervals over items, one seed." in text_of(
         visit(api, f"/runs/{other}").text
