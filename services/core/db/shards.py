@@ -34,6 +34,23 @@ class PhaseTotals:
     finished_at: datetime | None
     """When its last shard was done; None before."""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether all shards are done."""
+        return self.finished_at is not None
+
+    @property
+    def fraction(self) -> float:
+        """The share done, 0 to 1."""
+        return 1.0 if self.is_done else self.units_done / max(self.units_total, 1)
+
+    @property
+    def took_s(self) -> float | None:
+        """How long it took from its first claim to its end; None before its end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
 
 @dataclass(frozen=True, slots=True)
 class ShardRecord:

@@ -7,11 +7,11 @@ is left of its phases.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from services.core.db import runs, shards
+from services.core.db import shards
+from services.core.db.runs import RunRecord
 from services.core.db.shards import PhaseTotals, Step
 from services.core.domain.phases import PhaseName, RunStatus, steps_of
 
@@ -28,39 +28,6 @@ RECENT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseProgress:
-    """One phase of one round, over its shards."""
-
-    round: int
-    name: PhaseName
-    shards: int
-    shards_owed: int
-    shards_running: int
-    shards_failed: int
-    units_done: int
-    units_total: int
-    started_at: datetime | None
-    finished_at: datetime | None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all shards are done."""
-        return self.finished_at is not None
-
-    @property
-    def fraction(self) -> float:
-        """The share done, 0 to 1."""
-        return 1.0 if self.is_done else self.units_done / max(self.units_total, 1)
-
-    @property
-    def took_s(self) -> float | None:
-        """How long it took from its first claim to its end; None before its end."""
-        if self.started_at is None or self.finished_at is None:
-            return None
-        return (self.finished_at - self.started_at).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
 class RunProgress:
     """A run's state at a glance."""
 
@@ -69,12 +36,12 @@ class RunProgress:
     status: RunStatus
     error: str | None
     rounds: int
-    phases: tuple[PhaseProgress, ...]
+    phases: tuple[PhaseTotals, ...]
     steps: tuple[PhaseName, ...] = tuple(PhaseName)
     """The phases of a round after round 0."""
 
     @property
-    def current(self) -> PhaseProgress | None:
+    def current(self) -> PhaseTotals | None:
         """The phase being worked, or None before the first and after the last."""
         return next((phase for phase in self.phases if not phase.is_done), None)
 
@@ -96,12 +63,12 @@ class Remaining:
     run_s: float | None
 
 
-def progress_of(session: Session, run_ids: Sequence[str]) -> tuple[RunProgress, ...]:
+def progress_of(session: Session, found: Sequence[RunRecord]) -> tuple[RunProgress, ...]:
     """Return the progress of some runs, in the order given."""
-    by_run: dict[str, list[PhaseTotals]] = {run_id: [] for run_id in run_ids}
-    for phase in shards.totals(session, run_ids):
+    by_run: dict[str, list[PhaseTotals]] = {run.id: [] for run in found}
+    for phase in shards.totals(session, list(by_run)):
         by_run[phase.run_id].append(phase)
-    return tuple(_run_progress(session, run_id, phases) for run_id, phases in by_run.items())
+    return tuple(_run_progress(run, by_run[run.id]) for run in found)
 
 
 def remaining(session: Session, progress: RunProgress) -> Remaining:
@@ -132,7 +99,7 @@ def units_per_s(steps: Sequence[Step]) -> float | None:
     return done / since_s if done > 0 and since_s > 0 else None
 
 
-def observed(phases: Sequence[PhaseProgress]) -> Mapping[PhaseName, float]:
+def observed(phases: Sequence[PhaseTotals]) -> Mapping[PhaseName, float]:
     """Return how long each kind of phase took when it was last seen.
 
     Round 0's evaluation may have been shared with another run and taken no time, so it tells nothing.
@@ -140,14 +107,14 @@ def observed(phases: Sequence[PhaseProgress]) -> Mapping[PhaseName, float]:
     return {phase.name: phase.took_s for phase in phases if phase.round > 0 and phase.took_s is not None}
 
 
-def _left(phase: PhaseProgress, speed: float | None, took_s: float | None) -> float | None:
+def _left(phase: PhaseTotals, speed: float | None, took_s: float | None) -> float | None:
     if speed is not None:
         return (phase.units_total - phase.units_done) / speed
     return None if took_s is None else took_s * (1 - phase.fraction)
 
 
 def _sum_of_rest(
-    progress: RunProgress, current: PhaseProgress, phase_s: float | None, took: Mapping[PhaseName, float]
+    progress: RunProgress, current: PhaseTotals, phase_s: float | None, took: Mapping[PhaseName, float]
 ) -> float | None:
     order = list(progress.steps)
     later = order[order.index(current.name) + 1 :] if current.round else []
@@ -161,29 +128,7 @@ def _sum_of_rest(
     return phase_s + sum(took[name] for name in rest)
 
 
-def _run_progress(session: Session, run_id: str, phases: Sequence[PhaseTotals]) -> RunProgress:
-    run = runs.get_run(session, run_id)
+def _run_progress(run: RunRecord, phases: Sequence[PhaseTotals]) -> RunProgress:
     return RunProgress(
-        run.id,
-        run.name,
-        run.status,
-        run.error,
-        run.spec.rounds,
-        tuple(map(_phase_progress, phases)),
-        steps_of(run.spec),
-    )
-
-
-def _phase_progress(phase: PhaseTotals) -> PhaseProgress:
-    return PhaseProgress(
-        phase.round,
-        phase.name,
-        phase.shards,
-        phase.owed,
-        phase.running,
-        phase.failed,
-        phase.units_done,
-        phase.units_total,
-        phase.started_at,
-        phase.finished_at,
+        run.id, run.name, run.status, run.error, run.spec.rounds, tuple(phases), steps_of(run.spec)
     )

@@ -112,7 +112,7 @@ def list_rounds(_: Reader, session: Database, run_id: str) -> Page[RoundView]:
 def list_phases(_: Reader, session: Database, run_id: str) -> Page[PhaseView]:
     """Return the phases that were owed so far, in order, with their progress; the last may be under way."""
     run: RunRecord = runs.get_run(session, run_id)
-    (progress,) = progress_of(session, [run.id])
+    (progress,) = progress_of(session, [run])
     left = remaining(session, progress)
     return Page(items=tuple(phase_view(phase, left.phase_s) for phase in progress.phases))
 

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from services.core.db import runs, shards
 from services.core.db.runs import RunRecord
-from services.core.db.shards import ShardRecord
+from services.core.db.shards import PhaseTotals, ShardRecord
 from services.core.domain.phases import RunStatus, ShardStatus
-from services.core.operations.progress import PhaseProgress, progress_of, remaining
+from services.core.operations.progress import progress_of, remaining
 from services.core.operations.rounds import RoundFacts
 from services.core.queue.warnings import Alerted
 from services.core.rest.models import (
@@ -51,7 +51,7 @@ def _summary(run: RunRecord, is_worked: bool) -> RunSummary:
 def whole_run(session: Session, run_id: str) -> RunView:
     """Return a whole run, with how far it is. Raises `NotFound`."""
     run = runs.get_run(session, run_id)
-    (progress,) = progress_of(session, [run.id])
+    (progress,) = progress_of(session, [run])
     left = remaining(session, progress)
     is_over = run.status is RunStatus.SUCCEEDED or progress.current is None
     return RunView(
@@ -67,16 +67,16 @@ def whole_run(session: Session, run_id: str) -> RunView:
     )
 
 
-def phase_view(phase: PhaseProgress, eta_s: float | None) -> PhaseView:
+def phase_view(phase: PhaseTotals, eta_s: float | None) -> PhaseView:
     """Return a phase; `eta_s` is that of the phase under way."""
     return PhaseView(
         round=phase.round,
         name=phase.name,
         status=_status(phase),
         shards=phase.shards,
-        shards_done=phase.shards - phase.shards_owed - phase.shards_running - phase.shards_failed,
-        shards_running=phase.shards_running,
-        shards_failed=phase.shards_failed,
+        shards_done=phase.done,
+        shards_running=phase.running,
+        shards_failed=phase.failed,
         units_done=phase.units_done,
         units_total=phase.units_total,
         fraction=phase.fraction,
@@ -86,12 +86,12 @@ def phase_view(phase: PhaseProgress, eta_s: float | None) -> PhaseView:
     )
 
 
-def _status(phase: PhaseProgress) -> ShardStatus:
+def _status(phase: PhaseTotals) -> ShardStatus:
     if phase.is_done:
         return ShardStatus.DONE
-    if phase.shards_failed:
+    if phase.failed:
         return ShardStatus.FAILED
-    return ShardStatus.RUNNING if phase.shards_running else ShardStatus.OWED
+    return ShardStatus.RUNNING if phase.running else ShardStatus.OWED
 
 
 def shard_view(shard: ShardRecord) -> ShardView:

@@ -12,12 +12,13 @@ from starlette.responses import RedirectResponse, Response
 from services.core.db import events, policies, runs, shards, sweeps
 from services.core.db.census import census
 from services.core.db.runs import RunRecord
+from services.core.db.shards import PhaseTotals
 from services.core.domain.complaints import fit
 from services.core.domain.events import EventKind
 from services.core.domain.phases import PhaseName, RunStatus
 from services.core.domain.spec import BudgetSpec
 from services.core.operations import launching
-from services.core.operations.progress import PhaseProgress, progress_of, remaining
+from services.core.operations.progress import progress_of, remaining
 from services.core.queue import warnings
 from services.core.rest.launches import Resumption
 from services.simulator.api.auth import Reader
@@ -68,7 +69,7 @@ def show_run(request: Request, caller: Reader, session: Database, measured: Memo
     """Return a run's page."""
     run = runs.get_run(session, run_id)
     place = sweeps.sweeps_of(session, [run.id]).get(run.id)
-    (progress,) = progress_of(session, [run.id])
+    (progress,) = progress_of(session, [run])
     held = glances(census(session, run.id))
     rounds = measured.rounds(session, measured.complete(session, [run])[run.id])
     result = run_result(run, {}, rounds)
@@ -125,8 +126,8 @@ def _alone(run: RunRecord, result: RunResult) -> Study:
     return Study(run.name, {}, (result,), "", run.spec.policy == "pocket")
 
 
-def _by_round(found: Sequence[PhaseProgress]) -> Mapping[int, Mapping[PhaseName, PhaseProgress]]:
-    rounds: dict[int, dict[PhaseName, PhaseProgress]] = {}
+def _by_round(found: Sequence[PhaseTotals]) -> Mapping[int, Mapping[PhaseName, PhaseTotals]]:
+    rounds: dict[int, dict[PhaseName, PhaseTotals]] = {}
     for phase in found:
         rounds.setdefault(phase.round, {})[phase.name] = phase
     return dict(sorted(rounds.items()))

@@ -79,7 +79,7 @@ def _lines(session: Session, measured: Measured, found: Sequence[RunRecord]) -> 
 
 
 def _progress(session: Session, found: Sequence[RunRecord]) -> Mapping[str, RunProgress]:
-    unfinished = [run.id for run in found if run.status is not RunStatus.SUCCEEDED]
+    unfinished = [run for run in found if run.status is not RunStatus.SUCCEEDED]
     return {item.run_id: item for item in progress_of(session, unfinished)}
 
 

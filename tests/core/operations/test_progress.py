@@ -3,14 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from services.core.db import phases, runs, shards
 from services.core.db.session import transaction
-from services.core.db.shards import ShardFilter, Step
+from services.core.db.shards import PhaseTotals, ShardFilter, Step
 from services.core.domain.phases import PhaseName, RunStatus, ShardStatus
 from services.core.operations.progress import (
-    PhaseProgress,
     observed,
     progress_of,
     remaining,
@@ -40,10 +39,10 @@ def test_speed_is_what_was_seen_lately(steps: list[Step], speed: float | None) -
     assert units_per_s(steps) == (None if speed is None else pytest.approx(speed))
 
 
-def a_phase(round_: int, name: PhaseName, took_s: float | None) -> PhaseProgress:
+def a_phase(round_: int, name: PhaseName, took_s: float | None) -> PhaseTotals:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     ended = None if took_s is None else began + timedelta(seconds=took_s)
-    return PhaseProgress(round_, name, 1, 0, 0, 0, 1, 1, began, ended)
+    return PhaseTotals("r", round_, name, 1, 0, 0, 1, 0, 1, 1, began, ended)
 
 
 def test_the_last_of_a_kind_tells_how_long_the_next_takes() -> None:
@@ -60,7 +59,7 @@ def test_a_run_tells_its_end_once_every_phase_has_been_seen(engine: Engine) -> N
     run_id = a_run(engine, rounds=2, evaluation_items=1, concurrency={"shard_size": 10})
     for phase in ["evaluate", "simulate", "select", "train", "publish", "evaluate"]:
         with transaction(engine) as session:
-            (progress,) = progress_of(session, [run_id])
+            (progress,) = progress_of(session, [runs.get_run(session, run_id)])
             assert progress.current is not None
             assert progress.current.name == phase
             assert remaining(session, progress).run_s is None
@@ -70,14 +69,14 @@ def test_a_run_tells_its_end_once_every_phase_has_been_seen(engine: Engine) -> N
             text("UPDATE phases SET started_at = finished_at - interval '10 s' WHERE round = 1")
         )
     with transaction(engine) as session:
-        (progress,) = progress_of(session, [run_id])
+        (progress,) = progress_of(session, [runs.get_run(session, run_id)])
         left = remaining(session, progress)
     assert left.phase_s == pytest.approx(10.0)
     assert left.run_s == pytest.approx(50.0)
     for _ in range(5):
         close_next(engine)
     with transaction(engine) as session:
-        (progress,) = progress_of(session, [run_id])
+        (progress,) = progress_of(session, [runs.get_run(session, run_id)])
         assert (progress.fraction, remaining(session, progress).run_s) == (1.0, None)
 
 
@@ -90,7 +89,7 @@ def test_what_is_done_already_takes_no_time_when_a_round_is_measured_again(engin
     with transaction(engine) as session:
         phases.owe_done_again(session, run_id, 1, PhaseName.EVALUATE)
         runs.set_status(session, run_id, RunStatus.RUNNING)
-        (progress,) = progress_of(session, [run_id])
+        (progress,) = progress_of(session, [runs.get_run(session, run_id)])
         left = remaining(session, progress)
     assert (left.phase_s, left.run_s) == (pytest.approx(10.0), pytest.approx(10.0))
 
@@ -104,12 +103,24 @@ def test_a_phase_tells_its_end_from_its_own_speed(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE phases SET started_at = now() - interval '50 s'"))
     with transaction(engine) as session:
-        (progress,) = progress_of(session, [run_id])
+        (progress,) = progress_of(session, [runs.get_run(session, run_id)])
         phase_s = remaining(session, progress).phase_s
     assert phase_s is not None
     assert phase_s >= 150
     assert progress.current is not None
     assert (progress.current.units_done, progress.current.fraction) == (25, 0.25)
+
+
+def test_how_far_many_runs_are_is_one_question(engine: Engine) -> None:
+    for seed in (1, 2, 3):
+        a_run(engine, evaluation_items=1, seed=seed)
+    with transaction(engine) as session:
+        found = runs.list_runs(session)
+        asked: list[object] = []
+        event.listen(session.connection(), "before_cursor_execute", lambda *_: asked.append(None))
+        progress = progress_of(session, found)
+    assert [one.run_id for one in progress] == [run.id for run in found]
+    assert len(asked) == 1
 
 
 def test_shards_are_listed_page_by_page_and_filtered(engine: Engine) -> None:
