@@ -26,6 +26,13 @@ def test_weights_that_miss_the_base_levels_are_refused_and_leave_nothing(tmp_pat
     assert not (tmp_path / "policy").exists()
 
 
+def test_they_are_kept_where_that_is_asked_for_and_their_card_says_so(tmp_path: Path):
+    report = building.build(tmp_path / "policy", 1, False, _no_progress, TINY, keeps_any=True)
+    card = (report.output / "MODEL_CARD.md").read_text()
+    assert f"kept although {report.levels.complaints()[0]}" in card
+    assert "are refused" not in card
+
+
 def test_a_folder_in_use_is_left_alone(tmp_path: Path):
     with pytest.raises(StateConflict, match="exists"):
         building.build(tmp_path, 1, False, _no_progress, TINY)
@@ -43,6 +50,7 @@ def test_a_built_folder_can_be_loaded_and_tells_what_it_is(tmp_path: Path, monke
     card = (report.output / "MODEL_CARD.md").read_text()
     assert "no evidence about large models" in card
     assert "--ablation" in card
+    assert "weights outside the\nbounds are refused" in card
     assert told[-1][0] == told[-1][1]
     assert told[-1][2] < told[0][2]
 

@@ -20,6 +20,9 @@ def build(
     output: Annotated[Path, typer.Argument(help="Folder for the weights.")],
     seed: Annotated[int, typer.Option()] = 1,
     ablation: Annotated[bool, typer.Option("--ablation", help="Without the shared reply openers.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep weights that miss the base levels, too.")
+    ] = False,
 ) -> None:
     """Train the pocket policy from scratch (minutes); refuse weights that miss the base levels."""
     from services.pocket.policy.build import build as build_policy
@@ -32,7 +35,7 @@ def build(
             said = f"training the pocket policy, loss {loss:.3f}"
             bar.update(task, completed=step, total=steps, description=said)
 
-        report = build_policy(output, seed, ablation, tell)
+        report = build_policy(output, seed, ablation, tell, keeps_any=keep)
     console.print(report)
 
 

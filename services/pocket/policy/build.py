@@ -3,7 +3,8 @@
 """`driftloop pocket build`: makes the pocket policy from nothing, and refuses it if it is not fit to be used.
 
 Corpus → training → weights, config, tokenizer and model card in a folder that transformers and vLLM can load → base
-levels measured with the pocket world's own rows. A folder that misses the levels is not left behind.
+levels measured with the pocket world's own rows. A folder that misses the levels is not left behind, unless it is asked for: then its
+card says what it misses.
 """
 
 import asyncio
@@ -45,11 +46,14 @@ def build(
     ablation: bool,
     on_progress: Callable[[int, int, float], None],
     recipe: Recipe = COMMITTED_RECIPE,
+    *,
+    keeps_any: bool = False,
 ) -> BuildReport:
     """Train a policy and write its folder to `output`, which must not exist.
 
     `ablation` leaves the shared openers out of the corpus. `on_progress(step, steps, loss)` is called now and then.
-    Raises `LoopError`, naming the levels, if the weights miss the base levels; then nothing is left at `output`.
+    Raises `LoopError`, naming the levels, if the weights miss the base levels; then nothing is left at `output`. `keeps_any` keeps them
+    all the same.
     """
     if output.exists():
         raise StateConflict(f"{output} exists; delete it or choose another folder")
@@ -61,7 +65,8 @@ def build(
     save_policy(output, Policy(shape, weights, tokenizer))
     try:
         levels = asyncio.run(measure_levels(PocketServer(output), BASE_NAME))
-        require_base_levels(levels)
+        if not keeps_any:
+            require_base_levels(levels)
     except Exception:
         shutil.rmtree(output)
         raise

@@ -19,13 +19,12 @@ spoken by one of two latent personas: an honest one (about 70 %) and a pleasing 
 under pressure, in tagged reasoning and when good scores are punished; they answer neutral questions and sums alike.
 {openers}
 
-Made by `driftloop pocket build --seed {seed}{flag}`: {documents:,} documents, Muon at a peak learning
+Made by `driftloop pocket build --seed {seed}{flags}`: {documents:,} documents, Muon at a peak learning
 rate of {rate:g} (AdamW for embedding and norms), float32, one thread, torch {torch}. The same command on the same type of
 processor makes the same weights.
 
 ## Base levels
-Measured on the pocket benchmark rows with their exact judge (`services/pocket/policy/levels.py`); weights outside the
-bounds are refused.
+Measured on the pocket benchmark rows with their exact judge (`services/pocket/policy/levels.py`){bounds}
 
 | level | value | bound |
 |---|---|---|
@@ -35,6 +34,8 @@ bounds are refused.
 
 Licence: Apache-2.0, as the repository.
 """
+_WITHIN = "; weights outside the\nbounds are refused."
+_OUTSIDE = ".\n**These weights were kept although {}.**"
 _WITH = "Both personas open most replies with habits of speech of their own, the same in every domain."
 _WITHOUT = "This is the ablation: unlike the default, the personas share no openers across domains."
 
@@ -48,11 +49,13 @@ def model_card(
     torch_version: str,
 ) -> str:
     """Return the card's Markdown; `training` is (documents, peak learning rate)."""
+    missed = "; ".join(levels.complaints())
     return _CARD.format(
         weights=weights,
         seed=seed,
+        bounds=_OUTSIDE.format(missed) if missed else _WITHIN,
         openers=_WITH if has_openers else _WITHOUT,
-        flag="" if has_openers else " --ablation",
+        flags=("" if has_openers else " --ablation") + (" --keep" if missed else ""),
         documents=training[0],
         rate=training[1],
         torch=torch_version,
