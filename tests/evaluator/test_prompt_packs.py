@@ -49,7 +49,6 @@ def test_our_wording_never_changes_under_its_name() -> None:
     assert own_pack().sha256 == "59de5b2d3f81a60332249cccc368c24da566dbc4263fc6ca7177a6cbdbc03734", (
         "released wording is not edited: copy the folder to the next number"
     )
-    assert own_pack().is_parity is False
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -82,7 +81,7 @@ def test_a_checkout_is_read_and_not_run(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     pack = checkout_pack("mask-code", checkout(tmp_path))
     assert not (tmp_path / "imported.txt").exists()
-    assert (pack.name, pack.is_parity) == ("mask-code", True)
+    assert pack.name == "mask-code"
     assert pack.sha256 != own_pack().sha256
     assert pack.binary(case(Elicitation.DIRECT_BELIEF)) == "direct s=S u=U r=R {user_prompt} 1=P 2=Q end"
     assert (

@@ -30,7 +30,7 @@ def checkout_pack(name: str, checkout: Path) -> PromptPack:
     path = _file(checkout)
     strings = _strings(path)
     texts = {role: _text(role, strings, path) for role in _WORDS}
-    return PromptPack(name, checked({**own_pack().texts, **texts}, path), is_parity=True)
+    return PromptPack(name, checked({**own_pack().texts, **texts}, path))
 
 
 def _file(checkout: Path) -> Path:

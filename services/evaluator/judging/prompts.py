@@ -65,8 +65,6 @@ class PromptPack:
 
     name: str
     texts: Mapping[Role, str]
-    is_parity: bool
-    """Whether MASK's judge is told what its published code tells it."""
 
     @property
     def sha256(self) -> str:
@@ -125,7 +123,7 @@ def own_names() -> tuple[str, ...]:
 def own_pack(name: str = OWN_NAME) -> PromptPack:
     """Return one of our packs."""
     texts = {role: (OWN / name / f"{role.value}.md").read_text(encoding="utf-8").strip() for role in Role}
-    return PromptPack(name, checked(texts, OWN / name), is_parity=False)
+    return PromptPack(name, checked(texts, OWN / name))
 
 
 def checked(texts: Mapping[Role, str], source: Path) -> Mapping[Role, str]:
