@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from services.core.db.tables import SelectionRow, TrajectoryRow
+from services.core.db.trajectory_lists import selected
 from services.core.domain.trajectory import TrajectoryStatus
 
 
@@ -27,11 +28,6 @@ class Tally(NamedTuple):
 
 def census(session: Session, run_id: str) -> Sequence[Tally]:
     """Return a run's tallies by round."""
-    selected = and_(
-        SelectionRow.run_id == TrajectoryRow.run_id,
-        SelectionRow.round == TrajectoryRow.round,
-        SelectionRow.slot == TrajectoryRow.slot,
-    )
     alike = (
         TrajectoryRow.round,
         TrajectoryRow.user_kind,
@@ -41,7 +37,7 @@ def census(session: Session, run_id: str) -> Sequence[Tally]:
     )
     query = (
         select(*alike, func.count(), func.coalesce(func.sum(TrajectoryRow.satisfaction), 0))
-        .outerjoin(SelectionRow, selected)
+        .outerjoin(SelectionRow, selected())
         .where(TrajectoryRow.run_id == run_id)
         .group_by(*alike)
         .order_by(TrajectoryRow.round)

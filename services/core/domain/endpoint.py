@@ -51,7 +51,7 @@ class Endpoint(BaseModel):
         """What its tokens cost now."""
         return Prices(self.input_usd_per_million, self.output_usd_per_million)
 
-    def cost_usd(self, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
+    def cost_usd(self, prompt_tokens: float | None, completion_tokens: float | None) -> float | None:
         """Return what a call cost, or None where prices or counts are not known."""
         if self.input_usd_per_million is None or self.output_usd_per_million is None:
             return None

@@ -10,8 +10,9 @@ their limits. Starting, loading and waiting for machines is not counted. docs/si
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
+from services.core.domain.budget import Limit
 from services.core.domain.endpoint import Endpoint
 from services.core.domain.selection import counted
 from services.core.domain.spec import BudgetSpec, RunSpec
@@ -38,7 +39,6 @@ PASSES: Final[Mapping[str, float]] = {"sft": 1.0, "kto": 1.8}
 """Times that training takes for a token, as measured (docs/serving.md): KTO also reads each example with its reference, and mismatched ones."""
 CONVERSATIONS: Final = "conversations"
 _HOUR_S: Final = 3600.0
-_MILLION: Final = 1_000_000
 
 
 def tokens_of(characters: int) -> int:
@@ -200,12 +200,7 @@ class Estimate:
     def usd_of(self, calls: Calls) -> float | None:
         """Return what calls cost: nothing where this installation answers itself, None where the price is not known."""
         endpoint = (self.hosted or {}).get(calls.model)
-        if endpoint is None:
-            return 0.0
-        if endpoint.input_usd_per_million is None or endpoint.output_usd_per_million is None:
-            return None
-        asked, said = calls.prompt_tokens, calls.completion_tokens
-        return (asked * endpoint.input_usd_per_million + said * endpoint.output_usd_per_million) / _MILLION
+        return 0.0 if endpoint is None else endpoint.cost_usd(calls.prompt_tokens, calls.completion_tokens)
 
     def plus(self, other: "Estimate") -> "Estimate":
         """Return both, one after the other."""
@@ -254,9 +249,6 @@ def selected_tokens(spec: RunSpec, outline: Outline) -> float:
     replies = [one for one in outline.conversation if one.role == "assistant"]
     tokens = sum(one.prompt_tokens + one.completion_tokens for one in replies)
     return selected(spec, outline.scenarios) * tokens * (1 + spec.mitigations.safety_share)
-
-
-Limit = Literal["tokens", "usd", "hours"]
 
 
 class Overrun(NamedTuple):
