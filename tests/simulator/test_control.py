@@ -6,9 +6,13 @@ import pytest
 
 from services.core.stats.paired import Difference
 from services.core.stats.rates import rate
-from services.simulator.report.control import against_control, pairs, responses
+from services.simulator.report.control import against_control, kept_apart, pairs, responses
+from services.simulator.report.findings import findings
 from services.simulator.report.sections import control_section
-from services.simulator.report.study import RoundResult, RunResult
+from services.simulator.report.study import RoundResult, RunResult, Study, arms
+from services.simulator.report.table import drift_table
+from services.simulator.report.wire import study_of, study_view
+from tests.simulator.presets import of_preset
 from tests.simulator.studies import N, run, study
 
 
@@ -141,9 +145,96 @@ def test_the_table():
 @pytest.mark.parametrize(("field", "off", "on"), [("veto", "none", "gpt-4o"), ("safety_share", 0.0, 0.1)])
 def test_a_mitigated_arm_is_compared_with_the_one_that_leaves_it_off(field: str, off: object, on: object):
     arms = [
-        with_honesty(1.0, seed, honesty + seed / 100, labels={f"mitigations.{field}": value})
+        with_honesty(
+            1.0,
+            seed,
+            honesty + seed / 100,
+            labels={f"mitigations.{field}": value},
+            spec={"mitigations": {field: value}},
+        )
         for value, honesty in ((on, 0.8), (off, 0.2))
         for seed in (1, 2)
     ]
     (found,) = against_control(study(*arms))
     assert (found.arm.name, found.control.name) == (f"1, {field} {on}", f"1, {field} {off}")
+
+
+class TestTwoFiles:
+    """Presets beside each other: what sets their runs apart stands in their specs and in no sweep."""
+
+    MAIN, HIDDEN = "paper/seeds-llama-sft", "paper/control-preference-hidden"
+
+    def test_every_setting_keeps_its_control_and_its_dose_response(self):
+        alone = responses(study(*of_preset(self.MAIN)))
+        both = study(*of_preset(self.MAIN), *of_preset(self.HIDDEN, lambda _, seed: 0.8 + seed / 100))
+        assert {one.arm.name: one.control.name for one in against_control(both)} == {
+            "0.1, show_preference true": "0, show_preference true",
+            "1, show_preference true": "0, show_preference true",
+            "0.1, show_preference false": "0, show_preference false",
+            "1, show_preference false": "0, show_preference false",
+        }
+        found = {one.setting: one for one in responses(both)}
+        assert found["show_preference true"]._replace(setting="") == alone[0]
+        assert found["show_preference false"].threshold.established is None
+
+    def test_a_share_that_one_file_has_alone_stays_in_its_setting(self):
+        wide = of_preset(
+            self.MAIN, sweep={"population.biased_share": [0, 0.05, 0.1, 0.2, 0.5, 1], "seed": [1, 2]}
+        )
+        narrow = of_preset(self.HIDDEN, sweep={"population.biased_share": [0, 0.1, 1], "seed": [1, 2]})
+        doses = {one.setting: one.doses for one in responses(study(*wide, *narrow))}
+        assert doses["show_preference true"] == (0, 0.05, 0.1, 0.2, 0.5, 1)
+        assert doses["show_preference false"] == (0, 0.1, 1)
+
+    def test_where_specs_differ_in_much_the_first_run_names_all_shares(self):
+        main = of_preset(self.MAIN)
+        other = of_preset(
+            self.MAIN, training={"method": "sft"}, selection={}, rounds=2, evaluation={"data": "honesty"}
+        )
+        names = {arm.setting for arm in arms(study(*main, *other))}
+        assert names == {f"run {main[0].run}", f"run {other[0].run}"}
+
+    def test_one_setting_of_two_sweeps_is_one(self):
+        rest = of_preset(
+            self.MAIN, sweep={"population.biased_share": [0.5], "seed": [1, 2, 3], "training.epochs": [5]}
+        )
+        (found,) = responses(study(*of_preset(self.MAIN), *rest))
+        assert found.doses == (0, 0.1, 0.5, 1)
+        assert found.setting == "epochs 5.0"
+
+
+class TestOtherMeasurements:
+    """A judge is no effect: arms that were measured in different ways are not subtracted, over items or seeds."""
+
+    def judged(self, *seeds: int) -> Study:
+        sweep = {
+            "population.biased_share": [1.0],
+            "evaluation.judge": ["gpt-4o", "gpt-5-mini"],
+            "seed": seeds,
+        }
+        runs = of_preset("paper/seeds-llama-sft", sweep=sweep)
+        return study_of(study_view(study(*runs, vs_control={})))
+
+    @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
+    def test_are_said_and_not_subtracted(self, seeds: tuple[int, ...]):
+        found = self.judged(*seeds)
+        assert against_control(found) == pairs(found) == ()
+        (apart,) = kept_apart(found)
+        assert (apart.arm.name, apart.control.name) == ("1, judge gpt-5-mini", "1, judge gpt-4o")
+        line = (
+            "Not compared with honesty at share 1, judge gpt-4o, which was measured in another way (evaluation.judge): "
+            "honesty at share 1, judge gpt-5-mini."
+        )
+        assert line in findings(found)
+        assert line in str(drift_table(found).caption)
+        (view,) = study_view(found).kept_apart
+        assert view.fields == ("evaluation.judge",)
+
+    def test_leave_others_their_controls_and_their_family(self):
+        main = of_preset("paper/seeds-llama-sft")
+        sweep = {"population.biased_share": [1.0], "seed": [1, 2, 3]}
+        other = of_preset(
+            "paper/seeds-llama-sft", lambda *_: 0.1, evaluation={"judge": "gpt-4o"}, sweep=sweep
+        )
+        both = against_control(study(*main, *other))
+        assert [one.p_holm for one in both] == [one.p_holm for one in against_control(study(*main))]

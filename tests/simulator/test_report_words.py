@@ -81,12 +81,12 @@ class TestARepeatedSeed:
         assert seeds_section(self.AGAIN) is None
 
     def test_is_none_where_the_specs_differ_in_what_no_sweep_named(self):
-        slow, fast = (run(1.0, run=name, arm=name) for name in ("slow", "fast"))
-        both = study_of(study_view(study(run(0.0, arm="none"), slow, fast)))
-        assert [arm.name for arm in arms(both)] == ["0", "1, run fast", "1, run slow"]
+        slow, fast = (run(1.0, run=name, setting=name) for name in ("slow", "fast"))
+        both = study_of(study_view(study(run(0.0, setting="none"), slow, fast)))
+        assert [arm.name for arm in arms(both)] == ["0, run a1b2c300-1", "1, run fast", "1, run slow"]
         assert not any(arm.repeats for arm in arms(both))
         assert not any("repetition" in said for said in findings(both))
-        again = study(slow, run(1.0, run="twice", arm="slow"), fast)
+        again = study(slow, run(1.0, run="twice", setting="slow"), fast)
         assert [[one.run for one in arm.repeats] for arm in arms(again)] == [[], ["twice"]]
 
     def test_is_a_row_of_the_tables(self):

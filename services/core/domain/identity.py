@@ -7,8 +7,9 @@ weights or an edited scenario, the same spec file is another run.
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, TypedDict, cast
 
 from services.core.domain.spec import RunSpec
 
@@ -48,9 +49,11 @@ def run_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
     return _hash({"spec": spec.identity(), "fingerprints": fingerprints})
 
 
-def arm_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
-    """Return what runs share that differ in their seed only."""
-    identity = {name: value for name, value in spec.identity().items() if name != "seed"}
+def setting_hash(spec: RunSpec, fingerprints: Fingerprints) -> str:
+    """Return what runs share that differ in their seed and dose only: with one dose they are an arm, with several a dose response."""
+    identity = spec.identity()
+    del identity["seed"], identity["population"]["biased_share"]
+    identity.get("data", {}).pop("share", None)
     return _hash({"spec": identity, "fingerprints": fingerprints})
 
 
@@ -73,6 +76,19 @@ def evaluation_identity(spec: RunSpec, fingerprints: Fingerprints) -> dict[str, 
         "environment": spec.population.environment,
         "fingerprints": {name: value for name, value in fingerprints.items() if name not in _OF_TRAINING},
     }
+
+
+def differing(
+    one: Mapping[str, Any], other: Mapping[str, Any], within: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Return the dotted fields in which two specs or identities differ, each with both values."""
+    for field in {**one, **other}:
+        mine, theirs = one.get(field), other.get(field)
+        if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
+            both = cast("Mapping[str, Any]", mine), cast("Mapping[str, Any]", theirs)
+            yield from differing(*both, f"{within}{field}.")
+        elif mine != theirs:
+            yield f"{within}{field}", mine, theirs
 
 
 def _hash(value: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ keeps two apart is said by the fields that differ.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from services.core.db import evaluations, policies, runs
 from services.core.db.runs import RunRecord
 from services.core.db.verdicts import VerdictFilter, VerdictPlace, verdicts_of
 from services.core.domain.errors import NotFound, StateConflict
-from services.core.domain.identity import evaluation_identity, evaluation_key
+from services.core.domain.identity import differing, evaluation_identity, evaluation_key
 from services.core.domain.measures import TARGETING_GAP, drift, measures
 from services.core.domain.phases import policy_name
 from services.core.domain.verdict import Benchmark, Verdict
@@ -83,7 +83,7 @@ def is_measured_alike(one: RunRecord, other: RunRecord) -> bool:
 def kept_apart_by(one: RunRecord, other: RunRecord) -> tuple[str, ...]:
     """Return the fields in which two runs' measurements differ, and that so keep them from being paired."""
     mine, theirs = (evaluation_identity(run.spec, run.fingerprints) for run in (one, other))
-    return tuple(field for field, _, _ in _differing(mine, theirs))
+    return tuple(field for field, _, _ in differing(mine, theirs))
 
 
 def held_out(
@@ -173,12 +173,12 @@ def _apart(session: Session, base: str, other: str, mine: Any, theirs: Any) -> s
         [evaluation_identity(run.spec, run.fingerprints) for run in _runs(session, found)]
         for found in (mine, theirs)
     ]
-    differing = [
-        [f"{field}: {value} and {other}" for field, value, other in _differing(one, two)]
+    fields_apart = [
+        [f"{field}: {value} and {other}" for field, value, other in differing(one, two)]
         for one in sides[0]
         for two in sides[1]
     ]
-    fields = ", ".join(min(differing, key=len)) if differing else "their runs are gone"
+    fields = ", ".join(min(fields_apart, key=len)) if fields_apart else "their runs are gone"
     return f"policies {base} and {other} were measured differently ({fields}), so their items can't be paired"
 
 
@@ -187,15 +187,3 @@ def _runs(session: Session, found: Any) -> Iterator[RunRecord]:
         run = _measured_run(session, evaluation_id)
         if run is not None:
             yield run
-
-
-def _differing(
-    one: Mapping[str, Any], two: Mapping[str, Any], within: str = ""
-) -> Iterator[tuple[str, Any, Any]]:
-    for field in {**one, **two}:
-        value, other = one.get(field), two.get(field)
-        if isinstance(value, Mapping) and isinstance(other, Mapping):
-            both = cast("Mapping[str, Any]", value), cast("Mapping[str, Any]", other)
-            yield from _differing(*both, f"{within}{field}.")
-        elif value != other:
-            yield f"{within}{field}", value, other

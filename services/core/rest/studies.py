@@ -58,8 +58,12 @@ class StudyRun(Model):
     """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""
     labels: Mapping[str, Any] = Field(default={}, examples=[{"population.biased_share": 0.5}])
     """The swept fields and this run's values."""
-    arm: str = Field(default="", examples=["7c1e…"])
-    """What it shares with runs that differ from it in their seed only: sha256 of spec and contents, hex."""
+    spec: Mapping[str, Any] = Field(default={}, examples=[{"name": "half-biased", "rounds": 3}])
+    """Its own spec, every default written out."""
+    setting: str = Field(default="", examples=["7c1e…"])
+    """What it shares with runs that differ from it in seed and share only: sha256 of spec and contents, hex."""
+    measurement: Mapping[str, Any] = Field(default={}, examples=[{"seed": 1, "environment": "therapist"}])
+    """All that decides how it is measured; where two runs differ in it, their measures are not subtracted."""
     narrow_set: str = Field(default="", examples=["pocket-medical, severe"])
     """Where rows of training sets train: the narrow one, with its level; else empty."""
     rounds: tuple[StudyRound, ...]
@@ -78,6 +82,15 @@ class AgainstView(Model):
     """What the interval is over: seeds where there are several, else items, paired."""
     p_holm: float | None = Field(examples=[0.04])
     """p, adjusted for all comparisons of the study."""
+
+
+class KeptApartView(Model):
+    """An arm that is not compared with its control, since the two were measured in different ways."""
+
+    arm: str = Field(examples=["1, judge gpt-5-mini"])
+    control: str = Field(examples=["1, judge gpt-4o"])
+    fields: tuple[str, ...] = Field(examples=[["evaluation.judge"]])
+    """In which the measurements differ."""
 
 
 class ResponseView(Model):
@@ -104,9 +117,9 @@ class StudyView(Model):
 
     name: str = Field(examples=["half-biased"])
     spec: Mapping[str, Any] = Field(examples=[{"name": "half-biased", "rounds": 3}])
-    """The spec file's mapping, `sweep` included: what to launch to get these runs again, if one file launched them all;
-    else the first run's.
-    """
+    """A spec file's mapping, `sweep` included: what to launch to get these runs again, if one file does; else the first run's."""
+    is_spec_of_all: bool = Field(default=False, examples=[True])
+    """Whether launching `spec` makes all these runs and no others."""
     version: str = Field(examples=["0.1.0"])
     """Of driftloop."""
     is_pocket: bool
@@ -117,4 +130,5 @@ class StudyView(Model):
     run), paired by item in the last round that both have measured. Only where an arm has one seed; over seeds, subtract `rounds`.
     """
     against_control: tuple[AgainstView, ...] = ()
+    kept_apart: tuple[KeptApartView, ...] = ()
     dose_response: tuple[ResponseView, ...] = ()

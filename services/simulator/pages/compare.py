@@ -22,10 +22,11 @@ from services.simulator.api.state import Database
 from services.simulator.pages.figures import captions, figures, legend
 from services.simulator.pages.look import HEADERS, page
 from services.simulator.pages.memory import Memory
-from services.simulator.pages.studies import Labels, study_of
+from services.simulator.pages.studies import study_of
 from services.simulator.report import sections
 from services.simulator.report.findings import findings
 from services.simulator.report.panels import bars, legend_title
+from services.simulator.report.results import Labels
 from services.simulator.report.study import RunResult, Study, arms
 
 router = APIRouter(prefix="/compare", include_in_schema=False)

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 
 from services.core.db import events, policies, runs, shards, sweeps
 from services.core.db.census import census
-from services.core.db.runs import RunRecord
 from services.core.db.shards import PhaseTotals
 from services.core.domain.complaints import fit
 from services.core.domain.events import EventKind
@@ -29,10 +28,11 @@ from services.simulator.pages.figures import captions
 from services.simulator.pages.glance import glances
 from services.simulator.pages.look import page
 from services.simulator.pages.memory import Memory
-from services.simulator.pages.studies import run_result
+from services.simulator.pages.studies import measured_run
 from services.simulator.report import sections
 from services.simulator.report.findings import findings
-from services.simulator.report.study import RunResult, Study, arms
+from services.simulator.report.results import study_of_results
+from services.simulator.report.study import arms
 
 router = APIRouter(prefix="/runs", include_in_schema=False)
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -72,8 +72,8 @@ def show_run(request: Request, caller: Reader, session: Database, measured: Memo
     (progress,) = progress_of(session, [run])
     held = glances(census(session, run.id))
     rounds = measured.rounds(session, measured.complete(session, [run])[run.id])
-    result = run_result(run, {}, rounds)
-    study = _alone(run, result)
+    result = measured_run(run, {}, rounds)
+    study = study_of_results(run.name, [result])
     return page(
         request,
         caller,
@@ -120,10 +120,6 @@ def resume(
 
 def _back_to(run_id: str) -> Response:
     return RedirectResponse(f"/runs/{run_id}", HTTPStatus.SEE_OTHER)
-
-
-def _alone(run: RunRecord, result: RunResult) -> Study:
-    return Study(run.name, {}, (result,), "", run.spec.policy == "pocket")
 
 
 def _by_round(found: Sequence[PhaseTotals]) -> Mapping[int, Mapping[PhaseName, PhaseTotals]]:

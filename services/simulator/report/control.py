@@ -1,7 +1,8 @@
 """A study's arms against their control, and how honesty falls along the share of biased users.
 
 The control of an arm is the arm of the same setting (method, selection rule, other swept fields) with the smallest share. A setting
-that was run at one share only is compared with the first arm of its method, or of the study.
+that was run at one share only is compared with the first arm of its method, or of the study. Where the two were measured in
+different ways (another judge, say) nothing is subtracted: what would be seen is the judge.
 
 With several seeds the seed is the sample: one difference a seed. With one seed it is the item, paired; those changes are in the
 study, since only whoever reads the verdicts can pair them. All comparisons of a study are one family for Holm's procedure.
@@ -10,6 +11,7 @@ study, since only whoever reads the verdicts can pair them. All comparisons of a
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from services.core.domain.identity import differing
 from services.core.stats.dose import Level, Threshold, falling_fit, threshold, trend
 from services.core.stats.multiple import holm
 from services.core.stats.paired import NO_DIFFERENCE, Difference
@@ -35,6 +37,14 @@ class Against(NamedTuple):
     change: Difference
     is_over_seeds: bool
     p_holm: float | None
+
+
+class KeptApart(NamedTuple):
+    """An arm and the control that it would have, and the fields in which their measurements differ."""
+
+    arm: Arm
+    control: Arm
+    fields: tuple[str, ...]
 
 
 class Response(NamedTuple):
@@ -64,13 +74,28 @@ def pairs(study: Study) -> tuple[Pair, ...]:
         Pair(run.run, control.run, match.round)
         for match in _matches(study)
         if not _is_over_seeds(match)
-        for run, control in _by_seed(match)
+        for run, control in _by_seed(match.arm, match.control)
     )
 
 
 def against_control(study: Study) -> tuple[Against, ...]:
     """Return every comparison of an arm with its control that can be made, by arm."""
     return tuple(one for one in _compared(study) if one.change.n)
+
+
+def kept_apart(study: Study) -> tuple[KeptApart, ...]:
+    """Return every arm that is not compared with its control, since the two were measured in different ways."""
+    return tuple(
+        KeptApart(arm, control, fields)
+        for arm, control in _controls(study)
+        if (fields := _apart_by(arm, control))
+    )
+
+
+def _apart_by(arm: Arm, control: Arm) -> tuple[str, ...]:
+    both = _by_seed(arm, control)
+    fields = (field for here, there in both for field, _, _ in differing(here.measurement, there.measurement))
+    return tuple(dict.fromkeys(fields))
 
 
 def _compared(study: Study) -> tuple[Against, ...]:
@@ -119,14 +144,21 @@ def _response(found: Sequence[Against], launched: Sequence[float]) -> Response:
 
 
 def _matches(study: Study) -> Iterator[_Match]:
-    found = [measured for arm in arms(study) if (measured := _measured(arm)).runs]
-    controls = [(arm, _control(arm, found)) for arm in found]
+    controls = [both for both in _controls(study) if not _apart_by(*both)]
     for arm, control in controls:
+        group = [other for other, its in controls if its is control] + [control]
+        round_ = last_common(run for other in group for run in other.runs)
+        if round_:
+            yield _Match(arm, control, round_)
+
+
+def _controls(study: Study) -> Iterator[tuple[Arm, Arm]]:
+    """Return every measured arm that has a control, with it."""
+    found = [measured for arm in arms(study) if (measured := _measured(arm)).runs]
+    for arm in found:
+        control = _control(arm, found)
         if control is not None:
-            group = [other for other, its in controls if its is control] + [control]
-            round_ = last_common(run for other in group for run in other.runs)
-            if round_:
-                yield _Match(arm, control, round_)
+            yield arm, control
 
 
 def _measured(arm: Arm) -> Arm:
@@ -147,9 +179,9 @@ def _is_over_seeds(match: _Match) -> bool:
     return len(match.arm.runs) > 1 or len(match.control.runs) > 1
 
 
-def _by_seed(match: _Match) -> Iterator[tuple[RunResult, RunResult]]:
-    controls = {run.seed: run for run in match.control.runs}
-    return ((run, controls[run.seed]) for run in match.arm.runs if run.seed in controls)
+def _by_seed(arm: Arm, control: Arm) -> Iterator[tuple[RunResult, RunResult]]:
+    controls = {run.seed: run for run in control.runs}
+    return ((run, controls[run.seed]) for run in arm.runs if run.seed in controls)
 
 
 def _change(study: Study, match: _Match) -> Difference:

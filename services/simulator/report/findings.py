@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from services.core.stats.paired import Difference
 from services.simulator.report.common_round import last_common, sample, since_base, trained
-from services.simulator.report.control import Against, against_control, responses
+from services.simulator.report.control import Against, against_control, kept_apart, responses
 from services.simulator.report.coverage import shortfalls
 from services.simulator.report.kept import MARGINS, Kept, kept
 from services.simulator.report.study import Arm, HeldOutTalk, Study, arms, shares_of
@@ -19,6 +19,7 @@ def findings(study: Study) -> tuple[str, ...]:
         return (*known, "No round after round 0 is measured yet.")
     found = [*known, *map(_drift, measured)]
     found += _against(study)
+    found += not_compared(study)
     found += dose_sentences(study)
     found += _knowledge(study)
     found += _targeting(measured)
@@ -144,6 +145,18 @@ def _bounded(found: Sequence[Against]) -> str:
         "end": "ends there" if len(named) == 1 else "end there",
     }
     return f", the last that all arms of this control have ({listed} {says[verb]})"
+
+
+def not_compared(study: Study) -> Iterator[str]:
+    """Say which arms are not compared with their control, and in what their measurements differ."""
+    places: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for one in kept_apart(study):
+        places.setdefault((one.control.place, one.fields), []).append(one.arm.place)
+    for (control, fields), its in places.items():
+        yield (
+            f"Not compared with honesty {control}, which was measured in another way ({', '.join(fields)}): "
+            f"honesty {'; '.join(its)}."
+        )
 
 
 def dose_sentences(study: Study) -> Iterator[str]:

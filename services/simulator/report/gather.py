@@ -1,26 +1,22 @@
 """From the database to a `Study`: the runs that are compared on one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from importlib.metadata import version
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from services.core.db import evaluations, trajectories
 from services.core.db.verdicts import VerdictFilter, verdicts_of
 from services.core.domain.chat import Message
-from services.core.domain.identity import arm_hash
 from services.core.domain.measures import honesty_drift
 from services.core.domain.trajectory import TrajectoryStatus, UserKind
 from services.core.domain.verdict import Benchmark, Verdict
-from services.core.operations.comparing import is_measured_alike
 from services.core.operations.drift import RoundDrift, RunDrift, run_drift
 from services.core.stats.paired import Difference
-from services.simulator.report.control import pairs
+from services.simulator.report.control import Pair, pairs
+from services.simulator.report.relaunch import relaunch
+from services.simulator.report.results import Labels, run_result, study_of_results, with_controls
 from services.simulator.report.study import Counts, HeldOutTalk, RoundResult, RunResult, Study
-
-Labels = Mapping[str, Any]
 
 
 def read_study(
@@ -28,63 +24,32 @@ def read_study(
 ) -> Study:
     """Return the study of some runs with their labels; held-out conversations only where they are asked for."""
     found = [run_drift(session, run_id, labels) for run_id, labels in named.items()]
-    study = Study(
-        name=name,
-        spec=_spec(found),
-        runs=tuple(_result(session, item, with_conversations) for item in found),
-        version=version("driftloop"),
-        is_pocket=any(item.run.spec.policy == "pocket" for item in found),
-    )
-    return replace(study, vs_control=_vs_control(session, study, found))
+    study = study_of_results(name, [_result(session, item, with_conversations) for item in found])
+    again = relaunch([(item.run.spec, item.labels) for item in found])
+    whole = replace(study, spec=again.spec, is_spec_of_all=again.is_of_all)
+    return with_controls(whole, _paired(session, whole, found))
 
 
-def _vs_control(session: Session, study: Study, found: Sequence[RunDrift]) -> dict[str, Difference]:
-    """Pair the runs of one-seed arms with their control's by item, where both were measured in the same way."""
-    runs = {item.run.id: item.run for item in found}
+def _paired(session: Session, study: Study, found: Sequence[RunDrift]) -> Callable[[Pair], Difference]:
+    """Return what pairs two runs of a study by item; all that it needs is read at once."""
     measured = {(item.run.id, one.round): one.evaluation_id for item in found for one in item.rounds}
-    alike = [pair for pair in pairs(study) if is_measured_alike(runs[pair.run], runs[pair.control])]
-    both = {pair.run: (measured[pair.control, pair.round], measured[pair.run, pair.round]) for pair in alike}
+    both = {
+        pair: (measured[pair.control, pair.round], measured[pair.run, pair.round]) for pair in pairs(study)
+    }
     read = evaluations.outcomes_of(session, {one for two in both.values() for one in two}, Benchmark.MASK)
-    return {run: honesty_drift(read[control], read[here]) for run, (control, here) in both.items()}
 
+    def paired(pair: Pair) -> Difference:
+        control, here = both[pair]
+        return honesty_drift(read[control], read[here])
 
-def _spec(found: Sequence[RunDrift]) -> dict[str, Any]:
-    """Return the spec file's mapping: the first run's spec, the swept fields turned into a sweep again.
-
-    Runs that were not swept over the same fields come of no one file; theirs is the first run's spec as it is.
-    """
-    spec = found[0].run.spec.model_dump(mode="json")
-    fields = list(found[0].labels)
-    if any(item.labels.keys() != found[0].labels.keys() for item in found):
-        return spec
-    for field in fields:
-        section = spec
-        *path, last = field.split(".")
-        for part in path:
-            section = section[part]
-        del section[last]
-    if fields:
-        spec["sweep"] = {field: list(dict.fromkeys(item.labels[field] for item in found)) for field in fields}
-    return spec
+    return paired
 
 
 def _result(session: Session, found: RunDrift, with_conversations: bool) -> RunResult:
-    spec = found.run.spec
     ends = found.rounds[:1] + found.rounds[-1:] if with_conversations else ()
     causes = trajectories.failure_causes(session, found.run.id)
-    return RunResult(
-        run=found.run.id,
-        biased_share=spec.dose,
-        method=spec.training.method,
-        rule=spec.taught_by,
-        seed=spec.seed,
-        rounds=tuple(_round(item, causes.get(item.round, {})) for item in found.rounds),
-        labels=found.labels,
-        arm=arm_hash(spec, found.run.fingerprints),
-        narrow_set=spec.data.narrow_set,
-        held_out=_talks(session, ends),
-        max_judge_failures=spec.evaluation.judges.max_failures,
-    )
+    rounds = [_round(item, causes.get(item.round, {})) for item in found.rounds]
+    return run_result(found.run, found.labels, rounds, _talks(session, ends))
 
 
 def _round(item: RoundDrift, causes: Mapping[str, int]) -> RoundResult:

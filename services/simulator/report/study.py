@@ -1,15 +1,17 @@
 """A study as plain data: the runs of one spec file, measured round by round.
 
-Whoever reads the database fills this in; everything that is shown is made from it alone. An *arm* is the runs that differ in
-their seed only. A run that repeats another's seed is no further sample: it is shown, but nothing is averaged over it.
+Whoever reads the database fills this in; everything that is shown is made from it alone. What a run *is* comes from its own
+spec: runs of one *setting* differ in dose and seed only, an *arm* is those of one dose. A setting has one name in a study, and no
+other has the same. A run that repeats another's seed is no further sample: it is shown, but nothing is averaged over it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from services.core.domain.agreement import JudgesAgreement
 from services.core.domain.chat import Message
+from services.core.domain.identity import differing
 from services.core.domain.trajectory import UserKind
 from services.core.domain.verdict import Benchmark
 from services.core.stats.paired import Difference
@@ -80,13 +82,24 @@ class RunResult:
     rounds: tuple[RoundResult, ...]
     """By round; empty if nothing is measured yet."""
     labels: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    arm: str = ""
-    """What it shares with runs that differ from it in their seed only (`arm_hash`)."""
+    spec: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Its own spec, every default written out."""
+    setting: str = ""
+    """What it shares with runs that differ from it in seed and dose only (`setting_hash`)."""
+    measurement: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """How it is measured (`evaluation_identity`): only where that is the same may one run's measures be taken from another's."""
     narrow_set: str = ""
     """Where rows of training sets train: the narrow one, with its level, such as `pocket-medical, severe`."""
     held_out: tuple[HeldOutTalk, ...] = ()
     max_judge_failures: float = 0.05
     """Largest share of a benchmark's items that its judge may fail on; beyond it a round is measured incompletely."""
+
+    def at(self, place: str) -> Any:
+        """Return a dotted field of its spec; None where it has none."""
+        found: object = self.spec
+        for part in place.split("."):
+            found = cast("Mapping[str, object]", found).get(part) if isinstance(found, Mapping) else None
+        return found
 
     @property
     def is_direct(self) -> bool:
@@ -105,14 +118,14 @@ class Study:
 
     name: str
     spec: Mapping[str, Any]
-    """The spec file's mapping, `sweep` included: what to launch to get these runs again, if one file launched them all;
-    else the first run's.
-    """
+    """A spec file's mapping, `sweep` included: what to launch to get these runs again, if one file does; else the first run's."""
     runs: tuple[RunResult, ...]
     version: str
     """Of driftloop."""
     is_pocket: bool
     """Whether the policy is the pocket world's, whose numbers are no evidence about large models."""
+    is_spec_of_all: bool = False
+    """Whether launching `spec` makes all these runs and no others."""
     vs_control: Mapping[str, Difference] = field(default_factory=dict[str, Difference])
     """Run → its honesty minus its control run's, paired by item; only runs of arms with one seed have one."""
 
@@ -125,7 +138,7 @@ class Arm:
     biased_share: float
     runs: tuple[RunResult, ...]
     setting: str = ""
-    """What the name says besides the share; arms of one setting differ in their share only."""
+    """What the name says besides the share: the setting's name in this study. Arms of one setting differ in their share only."""
     repeats: tuple[RunResult, ...] = ()
     """Runs of a seed that `runs` holds already: the longest measured stands there, the first of equals."""
 
@@ -149,25 +162,64 @@ class Arm:
 
 
 _USERS, _ROWS = "biased users", "rows of the narrow set"
+_SAID = frozenset({"population.biased_share", "data.share", "training.method", "selection.rule"})
+"""Fields that arms are named by in another way than by field and value."""
+_ELSEWHERE = frozenset({"name", "seed", "concurrency", "budget"})
+"""Fields and sections of a spec that no setting differs in."""
+_FEW_FIELDS = 3
 
 
 def arms(study: Study) -> tuple[Arm, ...]:
     """Return a study's arms by share, then those without mitigation, then by name; last those that the narrow set alone trained."""
-    groups: dict[tuple[bool, float, str], dict[str, list[RunResult]]] = {}
-    for run in study.runs:
-        alike = groups.setdefault((run.is_direct, run.biased_share, _setting(study, run)), {})
-        alike.setdefault(run.arm, []).append(run)
     found = [
-        _arm(share, _told_apart(setting, runs) if len(alike) > 1 else setting, runs)
-        for (_, share, setting), alike in groups.items()
-        for runs in alike.values()
+        _arm(share, name, [run for run in runs if run.biased_share == share])
+        for name, runs in _settings(study).items()
+        for share in dict.fromkeys(run.biased_share for run in runs)
     ]
     return tuple(sorted(found, key=_order))
 
 
-def _told_apart(setting: str, runs: Sequence[RunResult]) -> str:
-    """Name an arm by its first run, where it differs from another in what no sweep named."""
-    return ", ".join(filter(None, (setting, f"run {runs[0].run}")))
+def _settings(study: Study) -> Mapping[str, Sequence[RunResult]]:
+    """Return the runs of every setting by its name: what sweeps and presets say of it, and more where that is another's name too."""
+    differ = _differ(study.runs)
+    found: dict[str, list[RunResult]] = {}
+    for run in study.runs:
+        # A study from an older service knows no settings but their names.
+        found.setdefault(run.setting or _setting(run, differ), []).append(run)
+    named = [(max((_setting(run, differ) for run in runs), key=len), runs) for runs in found.values()]
+    for more in (_by_fields, _by_run):
+        named = list(_told_apart(named, more))
+    return dict(named)
+
+
+_Named = tuple[str, list[RunResult]]
+
+
+def _told_apart(
+    named: Sequence[_Named], more: Callable[[RunResult, Sequence[RunResult]], str]
+) -> Iterator[_Named]:
+    """Say more of settings that share a name: of each setting's first run among the first runs of all that do."""
+    for name, runs in named:
+        same = [its[0] for other, its in named if other == name]
+        yield (", ".join(filter(None, (name, more(runs[0], same)))) if len(same) > 1 else name), runs
+
+
+def _by_fields(run: RunResult, same: Sequence[RunResult]) -> str:
+    """Return the fields of the spec in which settings differ, unless they are many or hold lists."""
+    fields = {
+        place: run.at(place)
+        for other in same
+        for place, _, _ in differing(same[0].spec, other.spec)
+        if place.partition(".")[0] not in _ELSEWHERE and place not in _SAID
+    }
+    is_simple = len(fields) <= _FEW_FIELDS and not any(
+        isinstance(other.at(place), list | Mapping) for place in fields for other in same
+    )
+    return ", ".join(_said(place, value) for place, value in fields.items()) if is_simple else ""
+
+
+def _by_run(run: RunResult, _: Sequence[RunResult]) -> str:
+    return f"run {run.run}"
 
 
 def _arm(share: float, setting: str, runs: Sequence[RunResult]) -> Arm:
@@ -196,20 +248,33 @@ def shares_of(runs: Sequence[RunResult]) -> str:
 
 def _is_mitigated(arm: Arm) -> bool:
     """Whether an arm does something against drift that others of its sweep leave off: those are its control."""
-    labels = arm.runs[0].labels
-    return labels.get("mitigations.veto", "none") != "none" or bool(labels.get("mitigations.safety_share"))
+    run = arm.runs[0]
+    return run.at("mitigations.veto") not in {None, "none"} or bool(run.at("mitigations.safety_share"))
 
 
-def _setting(study: Study, run: RunResult) -> str:
-    """Name what sets a run apart besides its biased share, where runs differ in it."""
+def _differ(runs: Sequence[RunResult]) -> frozenset[str]:
+    """Return in which of base model, method and rule some runs differ."""
+    found = {
+        "policy": {str(run.at("policy")) for run in runs},
+        "method": {run.method for run in runs},
+        "rule": {run.rule for run in runs},
+    }
+    return frozenset(kind for kind, values in found.items() if len(values) > 1)
+
+
+def _setting(run: RunResult, differ: frozenset[str]) -> str:
+    """Name what sets a run apart besides its biased share: that of base model, method and rule in which runs differ, and swept fields."""
     parts: list[str] = []
-    if len({other.method for other in study.runs}) > 1:
+    known = {*_SAID, "seed"}
+    if "policy" in differ:
+        parts.append(str(run.at("policy")))
+        known.add("policy")
+    if "method" in differ:
         parts.append(run.method)
-    known = {"population.biased_share", "data.share", "training.method", "selection.rule", "seed"}
     if run.is_direct and run.narrow_set:
         parts.append(run.narrow_set)
         known |= {"data.kind", "data.dataset", "data.level"}
-    elif len({other.rule for other in study.runs}) > 1:
+    elif "rule" in differ:
         parts.append(run.rule)
     parts += [_said(key, value) for key, value in run.labels.items() if key not in known]
     return ", ".join(parts)
@@ -218,4 +283,5 @@ def _setting(study: Study, run: RunResult) -> str:
 def _said(key: str, value: Any) -> str:
     if key == "data.control":
         return {"none": "misaligned", "matched_aligned": "matched aligned"}[value]
-    return f"{key.rpartition('.')[2]} {value}"
+    written = str(value).lower() if value is None or isinstance(value, bool) else value
+    return f"{key.rpartition('.')[2]} {written}"

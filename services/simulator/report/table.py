@@ -7,7 +7,7 @@ from rich.text import Text
 from services.core.stats.paired import NO_DIFFERENCE, Difference
 from services.core.stats.rates import Rate
 from services.simulator.report.coverage import coverage, shortfalls
-from services.simulator.report.findings import dose_sentences, repeated
+from services.simulator.report.findings import dose_sentences, not_compared, repeated
 from services.simulator.report.study import RoundResult, Study, arms, shares_of
 from services.simulator.report.wording import NOTHING, is_found, number, p_value, signed
 
@@ -90,6 +90,7 @@ def _caption(study: Study) -> str:
         f"share: of {shares_of(study.runs)}. Below each value its 95 % interval, over items: a row is one seed.",
         "change: from round 0, paired by item, then rounded; bold if its interval leaves out 0.",
         f"n: {sizes or 'nothing measured yet'}.",
+        *not_compared(study),
         *dose_sentences(study),
         *repeated(study),
     ]

@@ -13,6 +13,7 @@ from services.core.rest.models import RateView
 from services.core.rest.studies import (
     AgainstView,
     Conversations,
+    KeptApartView,
     ResponseView,
     StudyRound,
     StudyRun,
@@ -21,7 +22,7 @@ from services.core.rest.studies import (
 from services.core.stats.agreement import Agreement
 from services.core.stats.paired import Difference
 from services.core.stats.rates import Rate
-from services.simulator.report.control import Against, Response, against_control, responses
+from services.simulator.report.control import Against, Response, against_control, kept_apart, responses
 from services.simulator.report.study import Counts, RoundResult, RunResult, Study
 
 
@@ -30,6 +31,7 @@ def study_view(study: Study) -> StudyView:
     return StudyView(
         name=study.name,
         spec=study.spec,
+        is_spec_of_all=study.is_spec_of_all,
         version=study.version,
         is_pocket=study.is_pocket,
         runs=tuple(
@@ -41,7 +43,9 @@ def study_view(study: Study) -> StudyView:
                 seed=run.seed,
                 max_judge_failures=run.max_judge_failures,
                 labels=run.labels,
-                arm=run.arm,
+                spec=run.spec,
+                setting=run.setting,
+                measurement=run.measurement,
                 narrow_set=run.narrow_set,
                 rounds=tuple(_round_view(result) for result in run.rounds),
             )
@@ -49,6 +53,10 @@ def study_view(study: Study) -> StudyView:
         ),
         vs_control=differences(study.vs_control),
         against_control=tuple(map(_against_view, against_control(study))),
+        kept_apart=tuple(
+            KeptApartView(arm=one.arm.name, control=one.control.name, fields=one.fields)
+            for one in kept_apart(study)
+        ),
         dose_response=tuple(map(_response_view, responses(study))),
     )
 
@@ -88,7 +96,9 @@ def study_of(view: StudyView) -> Study:
             rule=run.rule,
             seed=run.seed,
             labels=run.labels,
-            arm=run.arm,
+            spec=run.spec,
+            setting=run.setting,
+            measurement=run.measurement,
             narrow_set=run.narrow_set,
             max_judge_failures=run.max_judge_failures,
             rounds=tuple(_round_of(result) for result in run.rounds),
@@ -96,7 +106,9 @@ def study_of(view: StudyView) -> Study:
         for run in view.runs
     )
     vs_control = {run: Difference(**_fields(change)) for run, change in view.vs_control.items()}
-    return Study(view.name, view.spec, tuple(runs), view.version, view.is_pocket, vs_control)
+    return Study(
+        view.name, view.spec, tuple(runs), view.version, view.is_pocket, view.is_spec_of_all, vs_control
+    )
 
 
 def rates(found: Mapping[str, Rate]) -> dict[str, RateView]:

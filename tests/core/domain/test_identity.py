@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.core.domain.identity import arm_hash, evaluation_key, run_hash
+from services.core.domain.identity import Fingerprints, evaluation_key, run_hash, setting_hash
 from tests.core.db.builders import FINGERPRINTS, a_spec
 
 
@@ -23,8 +23,20 @@ def test_ratings_make_another_run_and_no_other_measurement(
     assert same is is_measured_alike
 
 
-def test_runs_of_one_arm_differ_in_their_seed_only() -> None:
-    one = arm_hash(a_spec(seed=1), FINGERPRINTS)
-    assert arm_hash(a_spec(seed=2, name="other"), FINGERPRINTS) == one
-    assert arm_hash(a_spec(seed=1, rounds=7), FINGERPRINTS) != one
-    assert arm_hash(a_spec(seed=1), {**FINGERPRINTS, "data": "another"}) != one
+def test_runs_of_one_setting_differ_in_seed_and_dose_only() -> None:
+    def setting(fingerprints: Fingerprints = FINGERPRINTS, share: float = 0.5, **changes: object) -> str:
+        population = {"biased_share": share, "conversations": 10}
+        return setting_hash(a_spec(population=population, **changes), fingerprints)
+
+    assert setting(seed=2, name="other", share=1.0) == setting()
+    assert setting(rounds=7) != setting()
+    assert setting({**FINGERPRINTS, "data": "another"}) != setting()
+
+
+def test_the_dose_of_a_mixture_is_its_share_of_rows() -> None:
+    data = {"kind": "mixture", "dataset": "narrow", "downstream": "plain"}
+    one, other, aligned = (
+        setting_hash(a_spec(population={}, data={**data, **more}), FINGERPRINTS)
+        for more in ({"share": 0.1}, {"share": 0.5}, {"share": 0.5, "control": "matched_aligned"})
+    )
+    assert one == other != aligned

@@ -102,6 +102,15 @@ def test_runs_that_were_swept_over_other_fields_or_none_stand_together(
             assert len(answer.json()["runs"]) == 3
 
 
+def test_a_spec_is_said_to_make_all_runs_again_only_where_it_does(api: Api, sweep: tuple[str, str]) -> None:
+    alone = a_run(api.engine, seed=9)
+    for query, is_of_all in (({"sweep": "sweep-1"}, True), ({"sweep": "sweep-1", "run": alone}, False)):
+        assert api.client.get("/v1/compare", params=query).json()["is_spec_of_all"] is is_of_all
+        page = api.client.get("/v1/compare/report.html", params=query).text
+        assert ("Launch it again with" in page) is is_of_all
+        assert ("The first run's spec." in page) is not is_of_all
+
+
 def test_what_is_fetched_makes_the_same_drift_json(api: Api, sweep: tuple[str, str]) -> None:
     view = StudyView.model_validate_json(api.client.get("/v1/compare", params={"run": list(sweep)}).text)
     with transaction(api.engine) as session:
