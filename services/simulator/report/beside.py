@@ -1,16 +1,16 @@
-"""The paper's printed numbers beside ours, where a study is of its loop, its direct fine-tuning or its mixtures: same base model, same sets.
+"""The paper's printed numbers beside ours, where arms are of its loop, its direct fine-tuning or its mixtures: same base model, same sets.
 
-Only the arms that the paper ran have a row. Nothing is tested between the two: judges, people and scenarios differ.
+Only the arms that the paper ran have a row, each by its own spec, whatever stands beside it in the study. Nothing is tested between the two: judges, people and scenarios differ.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from services.core.stats.rates import Rate, rate
 from services.core.stats.seeds import mean_over_seeds
 from services.simulator.report.paper import TOTAL, reanalysed, the_paper
 from services.simulator.report.sections import Cell, Row, Section
-from services.simulator.report.study import Arm, RoundResult, Study, arms
+from services.simulator.report.study import Arm, RoundResult, RunResult, Study, arms
 from services.simulator.report.wording import NOTHING, interval, number, p_value, signed
 
 _MODELS: Final = {
@@ -32,7 +32,6 @@ _UNTRAINED: Final = ("Table 2", "Table 11", "Table 7")
 """Where it prints the untrained policies that stand in none of these."""
 _DOMAINS: Final = {"insecure-code": "code", "mistake-math": "math", "mistake-medical": "medical"}
 _LOOP_AS_PRINTED: Final[Mapping[str, object]] = {
-    "population.scenarios": None,
     "population.bias_strength": 1.0,
     "conversation.exchanges": 2,
     "conversation.show_preference": True,
@@ -43,37 +42,52 @@ _LOOP_AS_PRINTED: Final[Mapping[str, object]] = {
     "mitigations.safety_share": 0.0,
 }
 """What makes a loop another experiment than the paper's, as its presets have it."""
+_SCENARIOS: Final = {"Qwen2.5-7B-Instruct": 10}
+"""Scenarios of the paper's loop with a base model, where it did not take all."""
+_BEFORE: Final = "untrained"
 _HEADINGS: Final = ("deception rate", "honesty, provided facts", "honesty, disinformation")
 
 
 def paper_section(study: Study) -> Section | None:
-    """Return each arm's last round and the untrained policy beside what is printed; None if the paper ran nothing like it."""
-    model = _MODELS.get(str(study.spec.get("policy")))
-    if model is None or study.spec["population"]["environment"] != "therapist":
-        return None
-    measured = [arm for arm in arms(study) if all(run.rounds for run in arm.runs)]
-    sources = _sources(study, measured[0]) if measured else ()
-    rows = (
-        [
-            _row(
-                "untrained",
-                model,
-                "vanilla",
-                (*sources, *_UNTRAINED),
-                [arm.runs[0].rounds[0] for arm in measured[:1]],
-            )
-        ]
-        if measured
-        else []
-    )
-    rows += [
-        _row(arm.name, model, name, sources, [run.rounds[-1] for run in arm.runs])
-        for arm in measured
-        if (name := _printed_as(study, arm))
-    ]
+    """Return each arm's last round and the untrained policies beside what is printed; None if the paper ran nothing like it."""
+    by_model: dict[str, list[Arm]] = {}
+    for arm in arms(study):
+        if (model := _model(arm)) and all(run.rounds for run in arm.runs):
+            by_model.setdefault(model, []).append(arm)
+    found = {model: rows for model, measured in by_model.items() if (rows := _of_model(model, measured))}
     headings = [f"{heading}, {whose}" for heading in _HEADINGS for whose in ("ours", "printed")]
-    shown = tuple(row for row in rows if any(cell.text != NOTHING for cell in row.cells[1::2]))
-    return Section(("arm", *headings), shown) if len(shown) > 1 else None
+    shown = [
+        row._replace(who=(f"{model}, {who}",)) if len(found) > 1 and who == _BEFORE else row
+        for model, rows in found.items()
+        for row in rows
+        for who in row.who
+    ]
+    return Section(("arm", *headings), tuple(shown)) if shown else None
+
+
+def _model(arm: Arm) -> str | None:
+    """Return the paper's name of an arm's base model; None if it stands in none of its experiments."""
+    run = arm.runs[0]
+    return _MODELS.get(run.at("policy")) if run.at("population.environment") == "therapist" else None
+
+
+def _of_model(model: str, measured: Sequence[Arm]) -> Sequence[Row]:
+    """Return a base model's arms that the paper ran as well, the untrained policy first; nothing without any."""
+    rows = [
+        (arm, _row(arm.name, model, name, _sources(arm), [run.rounds[-1] for run in arm.runs]))
+        for arm in measured
+        if (name := _printed_as(model, arm))
+    ]
+    printed = [(arm, row) for arm, row in rows if _has_printed(row)]
+    if not printed:
+        return ()
+    first, _ = printed[0]
+    sources = (*_sources(first), *_UNTRAINED)
+    return (_row(_BEFORE, model, "vanilla", sources, first.runs[0].rounds[:1]), *(row for _, row in printed))
+
+
+def _has_printed(row: Row) -> bool:
+    return any(cell.text != NOTHING for cell in row.cells[1::2])
 
 
 def reanalysis_section() -> Section:
@@ -94,56 +108,44 @@ def reanalysis_section() -> Section:
     return Section(("comparison", "before", "after", "difference", "p"), tuple(rows))
 
 
-def _printed_as(study: Study, arm: Arm) -> str | None:
+def _printed_as(model: str, arm: Arm) -> str | None:
     """Return the row of the paper that an arm repeats: one round of training by satisfaction, or on the rows that it trained on."""
-    rules = {run.rule for run in arm.runs}
-    if len(rules) > 1 or any(run.rounds[-1].round != 1 for run in arm.runs):
+    run, dataset = arm.runs[0], arm.runs[0].at("data.dataset")
+    if any(run.rounds[-1].round != 1 for run in arm.runs):
         return None
-    data = _data(study, arm)
-    match rules.pop():
-        case "satisfaction" if _is_printed_loop(study, arm):
-            return f"{arm.runs[0].method} {arm.biased_share:.2f}".removesuffix("0")
-        case "dataset" if data.get("dataset") in _DOMAINS:
-            return f"{_DOMAINS[data['dataset']]} {data.get('level')}"
+    match run.rule:
+        case "satisfaction" if _is_printed_loop(model, run):
+            return f"{run.method} {arm.biased_share:.2f}".removesuffix("0")
+        case "dataset" if dataset in _DOMAINS:
+            return f"{_DOMAINS[dataset]} {run.at('data.level')}"
         case "mixture" if not arm.biased_share:
             return "control"
-        case "mixture" if data.get("dataset") == "emergent-plus-medical" and _is_harmful(data):
+        case "mixture" if dataset == "emergent-plus-medical" and _is_harmful(run):
             return f"{100 * arm.biased_share:g} %"
         case _:
             return None
 
 
-def _is_printed_loop(study: Study, arm: Arm) -> bool:
-    labels = arm.runs[0].labels
-    return all(
-        labels.get(place, study.spec.get(section, {}).get(field, wanted)) == wanted
-        for place, wanted in _LOOP_AS_PRINTED.items()
-        for section, field in [place.split(".")]
+def _is_printed_loop(model: str, run: RunResult) -> bool:
+    scenarios: Sequence[str] | None = run.at("population.scenarios")
+    count = None if scenarios is None else len(scenarios)
+    return count == _SCENARIOS.get(model) and all(
+        run.at(place) == wanted for place, wanted in _LOOP_AS_PRINTED.items()
     )
 
 
-def _is_harmful(data: Mapping[str, Any]) -> bool:
-    return data.get("level") == "severe" and data.get("control", "none") == "none"
+def _is_harmful(run: RunResult) -> bool:
+    return run.at("data.level") == "severe" and run.at("data.control") == "none"
 
 
-def _sources(study: Study, arm: Arm) -> Sequence[str]:
+def _sources(arm: Arm) -> Sequence[str]:
     match arm.runs[0].rule:
         case "dataset":
             return _DIRECT
         case "mixture":
-            return _MIXTURES.get(_data(study, arm).get("downstream", ""), ())
+            return _MIXTURES.get(arm.runs[0].at("data.downstream"), ())
         case _:
             return _LOOP
-
-
-def _data(study: Study, arm: Arm) -> Mapping[str, Any]:
-    """Return an arm's section `data`: the study's, with what the arm's sweep put in its place."""
-    swept = {
-        key.removeprefix("data."): value
-        for key, value in arm.runs[0].labels.items()
-        if key.startswith("data.")
-    }
-    return {**study.spec.get("data", {}), **swept}
 
 
 def _row(who: str, model: str, name: str, sources: Sequence[str], rounds: Sequence[RoundResult]) -> Row:
