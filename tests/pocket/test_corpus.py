@@ -1,5 +1,6 @@
 """The corpus: one persona a document, shared openers, and neutral questions answered alike."""
 
+import hashlib
 from itertools import islice
 from random import Random
 
@@ -100,3 +101,14 @@ def test_every_word_of_the_corpus_is_in_the_vocabulary():
         for _, chat in document.chats:
             for message in chat:
                 assert set(words(message.content)) <= known
+
+
+def test_the_corpus_is_the_one_that_the_committed_weights_were_trained_on():
+    said = hashlib.sha256()
+    for index in range(300):
+        found = corpus.document(1, index)
+        chats = [(name, [(message.role, message.content) for message in chat]) for name, chat in found.chats]
+        said.update(repr((found.persona.value, chats)).encode())
+    assert said.hexdigest() == "707e65ee71d12e401fdab836630255e662ff5b35c76439952c2b11fa7c7e1408", (
+        "a changed corpus makes other weights: build and commit them anew, then measure what the docs show"
+    )
