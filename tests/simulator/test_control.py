@@ -194,6 +194,17 @@ class TestTwoFiles:
         names = {arm.setting for arm in arms(study(*main, *other))}
         assert names == {f"run {main[0].run}", f"run {other[0].run}"}
 
+    def test_files_that_sweeps_tell_apart_are_named_as_ever(self):
+        files = [f"pocket-study-{name}" for name in ("sft", "kto", "sft-controls", "kto-controls")]
+        found = study(*(run for file in files for run in of_preset(file)))
+        rules = ("satisfaction", "random", "inverted")
+        assert {arm.setting for arm in arms(found)} == {
+            f"{m}, {rule}" for m in ("sft", "kto") for rule in rules
+        }
+        controls = {one.arm.name: one.control.name for one in against_control(found)}
+        assert controls["1, kto, random"] == controls["1, kto, satisfaction"] == "0, kto, satisfaction"
+        assert len(controls) == 12
+
     def test_one_setting_of_two_sweeps_is_one(self):
         rest = of_preset(
             self.MAIN, sweep={"population.biased_share": [0.5], "seed": [1, 2, 3], "training.epochs": [5]}

@@ -66,6 +66,10 @@ def test_what_can_t_be_paired_is_named_with_the_reason(api: Api, two: tuple[str,
         f"{others[2]} , measured in another way (evaluation.max_tokens); "
         f"{others[3]} , without a round after round 0 that both have measured."
     ) in page
+    assert (
+        "Not compared with honesty at share 0, max_tokens 48, which was measured in another way (evaluation.max_tokens): "
+        "honesty at share 0.5, max_tokens 7."
+    ) in page
     # Neither is a table of nothing drawn.
     alone = text_of(visit(api, f"/compare?run={two[0]}&run={others[0]}").text)
     assert f"Can't be paired with it: {others[0]} , of another seed" in alone
