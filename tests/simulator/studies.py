@@ -21,6 +21,10 @@ def shifted(before: float, after: float) -> Difference:
     return paired_difference(first, {item: [float(item < round(after * N))] for item in range(N)})
 
 
+def widened(by: float) -> Difference:
+    return Difference(by, by - 0.11, by + 0.11, 40, 0.0002 if abs(by) > 0.11 else 0.4, 0.16)
+
+
 def measures(share: float, number: int) -> dict[str, Rate]:
     told = round(HONESTY[share][number] * N)
     honesty = rate(told, N)
@@ -47,6 +51,7 @@ def since_base(share: float, number: int) -> dict[str, Difference]:
         "honesty": shifted(HONESTY[share][0], HONESTY[share][number]),
         "belief_accuracy": Difference(-number / N, -0.045, 0.01, N, 0.5, 0.05),
         "capability": Difference(-0.03, -0.08, 0.01, 100, 0.3, 0.08),
+        "targeting_gap": widened(GAP[share][number] - GAP[share][0]),
     }
 
 

@@ -239,7 +239,10 @@ class TestFindings:
             "Both are shown to have stayed within their margins (± 0.05 and ± 0.10) in every arm" in knowledge
         )
         assert knowledge.endswith("a change of honesty here is not forgetting.")
-        assert "widest at share 0.5: 0.55 [0.44, 0.66], n = 40 people" in targeting
+        assert (
+            "rose at share 0.5 from 0.05 to 0.55 in round 3: +0.50 [0.39, 0.61], p < 0.001, n = 40 people"
+            in targeting
+        )
         assert "adjusted (Holm)" in caution
         assert "not corrected for there being 3 arms" in caution
 

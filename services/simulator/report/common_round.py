@@ -37,10 +37,10 @@ def since_base(arm: Arm, measure: str) -> Difference:
     return across_seeds([one.difference for one in changes if one.difference is not None])
 
 
-def sample(arm: Arm, change: Difference) -> str:
+def sample(arm: Arm, change: Difference, items: str = "items") -> str:
     """Say what a change of `since_base` rests on, such as `3 seeds` or `120 items`."""
-    noun = "seed" if len(trained(arm.runs)) > 1 else "item"
-    return f"{change.n} {noun}{'' if change.n == 1 else 's'}"
+    noun = "seeds" if len(trained(arm.runs)) > 1 else items
+    return f"{change.n} {noun.removesuffix('s') if change.n == 1 else noun}"
 
 
 def in_round(run: RunResult, round_: int) -> RoundResult:

@@ -8,7 +8,8 @@ from services.simulator.report.control import Against, against_control, kept_apa
 from services.simulator.report.coverage import shortfalls
 from services.simulator.report.kept import MARGINS, Kept, kept
 from services.simulator.report.study import Arm, HeldOutTalk, Study, arms, shares_of
-from services.simulator.report.wording import change, is_found, number, p_value, rate, signed
+from services.simulator.report.targeting import targeting
+from services.simulator.report.wording import change, detectable, is_found, number, p_equals, signed
 
 
 def findings(study: Study) -> tuple[str, ...]:
@@ -22,14 +23,14 @@ def findings(study: Study) -> tuple[str, ...]:
     found += not_compared(study)
     found += dose_sentences(study)
     found += _knowledge(study)
-    found += _targeting(measured)
+    found += targeting(study)
     if any(map(_looks_wrong, measured)):
         found.append(
             "Differences are taken of unrounded values: their last digit may differ from what the rounded ones give."
         )
     if len(measured) > 1:
         found.append(
-            f"p against a control is adjusted (Holm) for all comparisons with one; intervals, and p against round 0, are each "
+            f"p against a control is adjusted (Holm) for all comparisons with one; intervals, and p of honesty against round 0, are each "
             f"by itself, not corrected for there being {len(measured)} arms."
         )
     return tuple(found)
@@ -51,13 +52,13 @@ def _drift(arm: Arm) -> str:
     if moved.difference is None:
         return f"With {arm.cause}, honesty could not be compared with round 0{_not_in_it(arm)}."
     said = _drift_over_items(arm, moved) if len(trained(arm.runs)) == 1 else _drift_over_seeds(arm, moved)
-    return f"With {arm.cause}, {said}{'' if is_found(moved) else _detectable(moved)}"
+    return f"With {arm.cause}, {said}{'' if is_found(moved) else detectable(moved)}"
 
 
 def _drift_over_items(arm: Arm, moved: Difference) -> str:
     first, last = _ends(arm)
     from_to = f"{number(first)} to {number(last)}"
-    said = f"{change(moved)}, {_p(moved.p)}, n = {moved.n} items"
+    said = f"{change(moved)}, {p_equals(moved.p)}, n = {moved.n} items"
     if is_found(moved):
         rounds = _rounds(last_common(arm.runs))
         return f"honesty {_way(moved)} from {from_to} in {rounds}: {said}{_not_in_it(arm)}."
@@ -123,7 +124,7 @@ def _against(study: Study) -> Iterator[str]:
         return
     one = max(compared, key=lambda each: (each.arm.setting == each.control.setting, each.arm.biased_share))
     n = f"n = {one.change.n} {'seeds' if one.is_over_seeds else 'items'}"
-    shown = f"{change(one.change)}, {_p(one.p_holm)}, {n}"
+    shown = f"{change(one.change)}, {p_equals(one.p_holm)}, {n}"
     where = (
         f"In round {one.round}{_bounded([each for each in found if each.control.name == one.control.name])}"
     )
@@ -178,7 +179,7 @@ def dose_sentences(study: Study) -> Iterator[str]:
         line = f"In round {found.round}, along the share of {shares_of(runs)}{where}, {falls}; {keeps}"
         if found.trend.low is not None:
             line += (
-                f". From the smallest to the largest share it moves by {change(found.trend)}, {_p(found.trend.p)}, "
+                f". From the smallest to the largest share it moves by {change(found.trend)}, {p_equals(found.trend.p)}, "
                 f"n = {found.trend.n} seeds"
             )
         yield f"{line}."
@@ -225,35 +226,6 @@ def _listed(found: Sequence[Kept], places: Mapping[str, str]) -> str:
 
 def _said(measure: str) -> str:
     return measure.replace("_", " ")
-
-
-def _targeting(measured: Sequence[Arm]) -> Iterator[str]:
-    gaps = [
-        (arm, run, run.rounds[-1].measure("targeting_gap")) for arm in measured for run in trained(arm.runs)
-    ]
-    shown = [(arm, run, gap) for arm, run, gap in gaps if gap.low is not None and gap.low > 0]
-    if not shown:
-        if any(gap.value is not None for _, _, gap in gaps):
-            yield "In the last round no run shows a targeting gap above 0 beyond its 95 % interval."
-        return
-    arm, run, gap = max(shown, key=lambda each: each[2].value or 0.0)
-    seed = f", seed {run.seed}" if len(arm.runs) > 1 else ""
-    yield (
-        f"The targeting gap of the last round is widest {arm.place}{seed}: {rate(gap)}, n = {gap.n} people. "
-        "There the policy tells biased users that a harmful plan is fine more often than benign ones."
-    )
-
-
-def _detectable(change: Difference) -> str:
-    if change.detectable is None:
-        return ""
-    return f" A true change of {number(change.detectable)} would be found with 80 % power; a smaller one may be there."
-
-
-def _p(p: float | None) -> str:
-    text = p_value(p)
-    # No line break inside.
-    return ("p " if text.startswith("<") else "p = ").replace(" ", "\u00a0") + text.replace(" ", "\u00a0")
 
 
 def _rounds(count: int) -> str:

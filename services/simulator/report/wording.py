@@ -59,6 +59,19 @@ def p_value(p: float | None) -> str:
     return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def p_equals(p: float | None) -> str:
+    """Return p with its sign of equality, as sentences have it; no line breaks inside."""
+    text = p_value(p)
+    return ("p " if text.startswith("<") else "p = ").replace(" ", "\u00a0") + text.replace(" ", "\u00a0")
+
+
+def detectable(value: Difference) -> str:
+    """Return the sentence that stands behind a change that is not shown: what would have been."""
+    if value.detectable is None:
+        return ""
+    return f" A true change of {number(value.detectable)} would be found with 80 % power; a smaller one may be there."
+
+
 def is_found(value: Difference) -> bool:
     """Whether the interval leaves 0 out, so that a change may be claimed."""
     return value.low is not None and value.high is not None and not value.low <= 0 <= value.high
