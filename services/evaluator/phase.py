@@ -25,8 +25,8 @@ from services.evaluator.harness.rows import HarnessRow
 from services.evaluator.items import EvaluationItem
 from services.evaluator.runner import evaluate_items
 
-# Items' verdicts are written in small batches beside the loop, as conversations are.
 BATCH = 25
+"""At most so many items' verdicts in one transaction."""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from services.simulator.engine import simulate
 from services.simulator.population import population
 from services.simulator.scenarios import Environment
 
-# Conversations are written in small batches: few transactions, and little to hold again after a kill.
 BATCH = 25
+"""At most so many conversations in one transaction."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
-"""Facts written beside the loop: while the loop waits for models, a thread writes what has ended, in small batches.
+"""Facts written beside the loop: while the loop waits for models, a thread writes what has ended.
 
+Nothing that has ended waits for more: the thread takes what is there, and what ends while it writes is its next batch. So a kill
+loses little that was paid for, slow models make many small batches, and fast ones few.
 A batch costs some tens of milliseconds of database; written in the loop it would hold up every conversation in flight.
 """
 
@@ -21,7 +23,7 @@ class Batches(Generic[Fact]):
         self._ended: asyncio.Queue[Fact | None] = asyncio.Queue()
 
     def receive(self, fact: Fact) -> None:
-        """Take a fact that is to be written with the next batch."""
+        """Take a fact that is to be written with the next batch that has room: a batch holds `size` facts at most."""
         self._ended.put_nowait(fact)
 
     async def around(self, work: Coroutine[Any, Any, None]) -> None:
@@ -40,11 +42,8 @@ class Batches(Generic[Fact]):
     async def _write(self) -> None:
         is_over = False
         while not is_over:
-            batch: list[Fact] = []
-            while len(batch) < self._size and not is_over:
-                fact = await self._ended.get()
-                if fact is None:
-                    is_over = True
-                else:
-                    batch.append(fact)
-            await asyncio.to_thread(self._save, batch)
+            batch = [await self._ended.get()]
+            while len(batch) < self._size and not self._ended.empty():
+                batch.append(self._ended.get_nowait())
+            is_over = batch[-1] is None
+            await asyncio.to_thread(self._save, [fact for fact in batch if fact is not None])
