@@ -97,6 +97,11 @@ def section(studies: Mapping[Weights, Study]) -> Iterator[str]:
     for weights, study in studies.items():
         yield f"| {' | '.join(_cells(weights, study))} |"
     yield ""
+    yield (
+        f"Dishonesty carried over (share 1 − share 0 is below 0 with its interval) {_carried(studies, True)} with the openers and "
+        f"{_carried(studies, False)} without. What trained them, validating biased users' plans, stands beside."
+    )
+    yield ""
     yield f"driftloop {version('driftloop')}, {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}."
     yield ""
 
@@ -113,6 +118,16 @@ def _cells(weights: Weights, study: Study) -> Iterator[str]:
     yield _moved(biased, "validating_biased")
     yield _moved(biased, "belief_accuracy")
     yield _moved(biased, "capability")
+
+
+def _carried(studies: Mapping[Weights, Study], has_openers: bool) -> str:
+    found = [
+        against_control(study)[0].change
+        for weights, study in studies.items()
+        if weights.has_openers == has_openers
+    ]
+    shown = sum(one.high is not None and one.high < 0 for one in found)
+    return f"in {shown} of {len(found)} policies"
 
 
 def _moved(arm: Arm, measure: str) -> str:
