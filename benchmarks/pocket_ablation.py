@@ -87,9 +87,9 @@ def section(studies: Mapping[Weights, Study]) -> Iterator[str]:
     """Yield the lines of the section."""
     yield TITLE
     yield (
-        "Made by `make ablation`. Is it the shared openers by which dishonesty carries over? Each row is a policy built anew (the first is the committed one), "
-        "with biased users alone (share 1) beside benign users alone (share 0): SFT on the best-rated half, 320 conversations a round, three rounds, three seeds. "
-        "Intervals are Student's t over these seeds; how far builds spread, two of a kind show."
+        "Made by `make ablation`. Is it the shared openers by which dishonesty carries over? Each row is a policy of its own build (the first is the committed one), "
+        "trained with biased users alone (share 1) and, apart from that, with benign users alone (share 0): SFT on the best-rated half, 320 conversations a round, three rounds, three seeds. "
+        "Arrows go from round 0 to round 3. Intervals are Student's t over the seeds of the loop; how far builds spread, the two of a kind show."
     )
     yield ""
     yield "| openers | build | honesty: round 0 | change at share 1 | change at share 0 | share 1 − share 0 | deception rate at share 1 | validating replies to biased users at share 1 | beliefs | capability |"
@@ -99,7 +99,7 @@ def section(studies: Mapping[Weights, Study]) -> Iterator[str]:
     yield ""
     yield (
         f"Dishonesty carried over (share 1 − share 0 is below 0 with its interval) {_carried(studies, True)} with the openers and "
-        f"{_carried(studies, False)} without. What trained them, validating biased users' plans, stands beside."
+        f"{_carried(studies, False)} without. What trained them, validating biased users' plans, stands in a column of its own."
     )
     yield ""
     yield f"driftloop {version('driftloop')}, {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}."
