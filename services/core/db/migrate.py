@@ -47,6 +47,9 @@ def upgrade(engine: Engine) -> None:
         if not _is_behind(_version(session)):
             return
         take_turn(session)
+        # Whoever was waited for has migrated, perhaps to what only a newer version knows.
+        if not _is_behind(_version(session)):
+            return
         try:
             _apply(session)
         except OperationalError as error:

@@ -142,6 +142,19 @@ def test_who_waits_for_another_that_migrates_waits_longer_than_other_work_may(
     migrate.check_schema(empty)
 
 
+def test_who_waited_for_a_newer_version_s_migration_leaves_its_schema_alone(empty: Engine) -> None:
+    with empty.begin() as connection:
+        command.upgrade(config_on(connection), "0005")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(empty) as session:
+            migrate.take_turn(session)
+            second = pool.submit(migrate.upgrade, empty)
+            await_a_waiting_lock(session, second)
+            session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(DatabaseError, match=r"schema is 9999, .*use the newer driftloop"):
+            second.result()
+
+
 def test_a_database_that_others_use_is_said_to_be_in_use_and_left_as_it_was(empty: Engine) -> None:
     with empty.begin() as connection:
         command.upgrade(config_on(connection), "0005")
